@@ -1,0 +1,20 @@
+"""What looks at a trained model: numbers for ``run.metrics`` and pictures for the report."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Evaluator"]
+
+
+class Evaluator(ABC):
+    """Measures or draws a model, built as ``Implementation(config)``.
+
+    ``__call__(model, data, folder)`` returns numbers by name and may write ``*.png`` files into ``folder``; the report
+    shows them under the evaluator's name, the picture's file stem as its caption. The model is in eval mode and gradients
+    are off. How many examples and draws it takes are fields of its config.
+    """
+
+    @abstractmethod
+    def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:
+        """Numbers by name; they become ``<evaluator>/<name>`` in ``run.metrics``."""

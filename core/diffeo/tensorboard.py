@@ -1,0 +1,1 @@
+"""TensorBoard logging through the run hooks."""

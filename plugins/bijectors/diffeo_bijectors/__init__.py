@@ -1,0 +1,1 @@
+"""The standard parts of a normalizing flow."""
