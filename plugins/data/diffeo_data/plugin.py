@@ -1,8 +1,38 @@
-"""The manifest."""
+"""The manifest: what diffeo-data brings."""
 
 from diffeo_registry import Component, Kind, Recipe, hookimpl
+
+FASHION_MNIST = "Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747"
+FFJORD = "Grathwohl et al. 2019, arXiv:1810.01367"
+
+
+def _dataset(name: str, module: str, config: str, summary: str, source: str = "") -> Component:
+    return Component(
+        kind="dataset",
+        name=name,
+        config=f"diffeo_data.config:{config}",
+        implementation=f"diffeo_data.{module}:{config}Dataset",
+        summary=summary,
+        source=source,
+    )
 
 
 @hookimpl
 def diffeo_components() -> list[Component | Kind | Recipe]:
-    return []
+    return [
+        _dataset(
+            "fashion_mnist_small",
+            "fashion_mnist_small",
+            "FashionMnistSmall",
+            "5,000 + 1,000 images of Fashion-MNIST that come with the package",
+            FASHION_MNIST,
+        ),
+        _dataset("checkerboard", "toys", "Checkerboard", "8 squares of the plane, with the exact log-density", FFJORD),
+        _dataset("two_moons", "toys", "TwoMoons", "Two interleaved half circles in the plane", FFJORD),
+        _dataset(
+            "eight_gaussians", "toys", "EightGaussians", "8 Gaussians in the plane, with the exact log-density", FFJORD
+        ),
+        _dataset("rings", "toys", "Rings", "4 circles in the plane, with the exact log-density", FFJORD),
+        _dataset("pinwheel", "toys", "Pinwheel", "5 curved arms in the plane", "Johnson et al. 2016, arXiv:1603.06277"),
+        _dataset("two_spirals", "toys", "TwoSpirals", "Two interleaved spirals in the plane", FFJORD),
+    ]

@@ -1,0 +1,105 @@
+"""The configs of the data sets: their fields are the keys in a spec. Free of torch and numpy."""
+
+import attrs
+
+from diffeo_registry import field
+
+__all__ = [
+    "Checkerboard",
+    "EightGaussians",
+    "FashionMnist",
+    "FashionMnistSmall",
+    "Pinwheel",
+    "Rings",
+    "TwoMoons",
+    "TwoSpirals",
+]
+
+
+@attrs.frozen(kw_only=True)
+class _Squares:
+    """Fields of the Fashion-MNIST data sets."""
+
+    pad: int = field(0, help="Rows and columns of zeros added on each side, before pooling; 2 makes 32 x 32.", ge=0)
+    pool: int = field(
+        1,
+        help="Side of the blocks averaged into one pixel (rounded); 2 makes 14 x 14. Divides the padded side.",
+        ge=1,
+    )
+    flip: float = field(0.0, help="Probability that a training image is mirrored left to right.", ge=0, le=1)
+    context: str | None = field(
+        None, help="What conditions the model: `label` (one-hot, 10 numbers) or nothing.", choices=("label",)
+    )
+    num_train: int | None = field(
+        None, help="Train on that many images only, chosen by the seed; all by default.", ge=1
+    )
+
+
+@attrs.frozen(kw_only=True)
+class FashionMnist(_Squares):
+    """Fashion-MNIST: 60,000 training and 10,000 test images of clothes in ten classes, 28 x 28 greys in 0..255."""
+
+    folder: str | None = field(
+        None,
+        help="Folder of the four idx files, gzipped or not; by default where Debian's dataset-fashion-mnist puts them.",
+    )
+    download: bool = field(
+        False,
+        help="Whether torchvision may download the files into `folder` (default: the user's cache) if there are none.",
+    )
+    num_val: int = field(10_000, help="Training images held out for validation, chosen by the seed.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class FashionMnistSmall(_Squares):
+    """5,000 training and 1,000 test images of Fashion-MNIST, 500 and 100 of each class; they come with the package."""
+
+    num_val: int = field(500, help="Training images held out for validation, chosen by the seed.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class _Toy:
+    """Fields of the endless data sets. Training examples are drawn afresh, held-out ones are fixed by the seed."""
+
+    num_val: int = field(5_000, help="Validation points, drawn once; 5,000 give a mean to about 0.01 nats.", ge=0)
+    num_test: int = field(10_000, help="Test points, drawn once.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class Checkerboard(_Toy):
+    """Uniform on 8 of the 16 squares of side 2 in [-4, 4]^2; log-density -log 32 = -3.4657 on the squares."""
+
+
+@attrs.frozen(kw_only=True)
+class TwoMoons(_Toy):
+    """Two interleaved half circles."""
+
+    noise: float = field(0.2, help="Standard deviation of the noise, in units of the data.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class EightGaussians(_Toy):
+    """Eight round Gaussians on a circle of radius 2.83; the exact log-density is known."""
+
+    noise: float = field(0.3535533905932738, help="Standard deviation of each Gaussian; 0.5 / sqrt 2 by default.", gt=0)
+
+
+@attrs.frozen(kw_only=True)
+class Rings(_Toy):
+    """Four circles of radius 0.75, 1.5, 2.25 and 3; the exact log-density is known."""
+
+    noise: float = field(0.08, help="Standard deviation of the noise, in units of the data.", gt=0)
+
+
+@attrs.frozen(kw_only=True)
+class Pinwheel(_Toy):
+    """Five curved arms."""
+
+    noise: float = field(0.2, help="Standard deviation across an arm, in units of the data.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class TwoSpirals(_Toy):
+    """Two interleaved spirals of one and a half turns."""
+
+    noise: float = field(0.1, help="Standard deviation of the noise, in units of the data.", ge=0)
