@@ -1,0 +1,153 @@
+"""The documentation is true: links lead somewhere, specs in it validate, its Python runs, its reference is current."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+BLOCK = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def pages(texts, root) -> dict[Path, str]:
+    return {root / path: text for path, text in texts.items() if path.suffix == ".md"}
+
+
+def test_links_lead_somewhere(pages, root):
+    dead = [
+        f"{page.relative_to(root)}: {target}"
+        for page, text in pages.items()
+        for target in _links(text)
+        if not _exists(page, target, pages)
+    ]
+    assert not dead, "links that lead nowhere:\n" + "\n".join(dead)
+
+
+def test_every_page_of_docs_is_reachable(pages, root):
+    seen: set[Path] = set()
+    queue = [root / "README.md"]
+    while queue:
+        page = queue.pop()
+        if page in seen or page not in pages:
+            continue
+        seen.add(page)
+        queue += [(page.parent / target.partition("#")[0]).resolve() for target in _links(pages[page])]
+    lost = sorted(
+        str(page.relative_to(root)) for page in pages if page.is_relative_to(root / "docs") and page not in seen
+    )
+    assert not lost, f"pages that no link from README.md leads to: {lost}"
+
+
+def test_specs_in_the_docs_validate(pages, root, tmp_path):
+    import diffeo
+
+    wrong: list[str] = []
+    for page, text in pages.items():
+        for number, spec in enumerate(block for language, block in BLOCK.findall(text) if language == "yaml"):
+            if not spec.startswith("diffeo: 1"):
+                continue
+            path = tmp_path / f"{page.stem}-{number}.yaml"
+            path.write_text(spec)
+            try:
+                diffeo.load_spec(str(path))
+            except ValueError as error:
+                wrong.append(f"{page.relative_to(root)}, spec {number + 1}: {error}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_python_of_the_readme_runs(pages, root, run_python, tmp_path):
+    blocks = [block for language, block in BLOCK.findall(pages[root / "README.md"]) if language == "python"]
+    assert blocks, "README.md shows no Python"
+    done = run_python(f"import os; os.chdir({str(tmp_path)!r})\n" + "\n".join(blocks))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_package_of_add_a_bijector_works(pages, root, run_python, tmp_path):
+    page = pages[root / "docs/howto/add-a-bijector.md"]
+    use: list[str] = []
+    for language, block in BLOCK.findall(page):
+        path = re.match(r"# (acme_flows/\w+\.py)\n", block)
+        if language == "python" and path:
+            (tmp_path / path[1]).parent.mkdir(exist_ok=True)
+            (tmp_path / path[1]).write_text(block)
+        elif language == "python":
+            use.append(block)
+        elif language == "toml":
+            project = tomllib.loads(block)["project"]
+    (tmp_path / "acme_flows/__init__.py").touch()
+    info = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {project['name']}\nVersion: {project['version']}\n")
+    entries = [
+        f"[{group}]\n" + "\n".join(f"{k} = {v}" for k, v in rows.items())
+        for group, rows in project["entry-points"].items()
+    ]
+    (info / "entry_points.txt").write_text("\n".join(entries))
+
+    lines = [
+        f"sys.path.insert(0, {str(tmp_path)!r})",
+        "import diffeo, torch",
+        "from acme_flows.config import Leaky",
+        *use,
+        "assert diffeo.build('bijector', {'leaky': {'slope': 0.2}}, shape=(8,)).slope == 0.2",
+        "assert diffeo.build('bijector', 'acme-flows/leaky@1', shape=(8,)).slope == 0.1",
+    ]
+    done = run_python("\n".join(lines))
+    assert done.returncode == 0, done.stderr
+
+
+def test_changelog_has_the_current_version(root):
+    import diffeo
+
+    text = (root / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## \[?{re.escape(diffeo.__version__)}\b", text, re.MULTILINE), (
+        f"CHANGELOG.md lacks {diffeo.__version__}"
+    )
+
+
+def test_architecture_names_every_package(packages, root):
+    text = (root / "ARCHITECTURE.md").read_text()
+    missing = [
+        package.name for package in packages if f"`{package.name}`" not in text or f"`{package.module}`" not in text
+    ]
+    assert not missing, f"ARCHITECTURE.md does not name {missing}"
+
+
+def test_architecture_names_only_what_is_there(root):
+    text = (root / "ARCHITECTURE.md").read_text()
+    paths = re.findall(r"`((?:registry|core|plugins|tests|integration|docs|requirements|\.ci)/[\w./-]*)`", text)
+    missing = sorted({path for path in paths if not (root / path).exists()})
+    assert paths, "ARCHITECTURE.md names no path"
+    assert not missing, f"ARCHITECTURE.md names what is not there: {missing}"
+
+
+def test_reference_is_current(root):
+    command = [sys.executable, str(root / "docs/generate_reference.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _links(text: str) -> list[str]:
+    prose = re.sub(r"^```.*?^```|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [
+        first or second
+        for first, second in LINK.findall(prose)
+        if not (first or second).startswith(("http", "mailto:"))
+    ]
+
+
+def _exists(page: Path, target: str, pages: dict[Path, str]) -> bool:
+    name, _, anchor = target.partition("#")
+    path = (page.parent / name).resolve() if name else page
+    if not path.exists():
+        return False
+    return not anchor or anchor in _anchors(pages.get(path, ""))
+
+
+def _anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+\s+(.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
