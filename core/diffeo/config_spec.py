@@ -1,0 +1,63 @@
+"""The spec: what a run is made of. These are the top-level keys of a spec file."""
+
+from typing import Annotated, Any, Literal
+
+import attrs
+from diffeo_registry import Slot, field
+
+__all__ = ["FORMAT", "Spec", "Trainer"]
+
+FORMAT = 1
+"""Version of the spec format: the value of the key `diffeo`."""
+
+
+@attrs.frozen(kw_only=True)
+class Trainer:
+    """How a model is trained."""
+
+    steps: int = field(10_000, help="Optimizer steps.", ge=1)
+    batch_size: int = field(256, help="Examples (or draws) per step, over all processes and micro-batches.", ge=1)
+    accumulate: int = field(1, help="Micro-batches whose gradients add up to one step; divides batch_size.", ge=1)
+    precision: Literal["float32", "float64", "bfloat16"] = field(
+        "float32", help="bfloat16: float32 with autocast inside conditioner networks only."
+    )
+    optimizer: Annotated[Any, Slot("optimizer")] = field("adam", help="Optimizer.")
+    schedule: Annotated[Any, Slot("schedule")] = field("constant", help="Factor of the learning rate over the run.")
+    clip: float | None = field(None, help="Largest gradient norm; larger gradients are scaled down to it.", gt=0)
+    ema: float | None = field(
+        None, help="Decay of an exponential moving average of the weights, which is then what is saved and used.", gt=0, lt=1
+    )
+    compile: bool = field(False, help="Compile the training step with torch.compile.")
+    nonfinite: Literal["stop", "skip"] = field(
+        "stop", help="What to do about a loss or gradient that is not finite: stop, or skip the step (at most 100 in a row)."
+    )
+    log_every: int = field(20, help="Steps between lines of metrics.jsonl and the progress bar's numbers.", ge=1)
+    eval_every: int | None = field(
+        None, help="Steps between passes over the validation split, the first before step 0; none: a tenth of the run.", ge=1
+    )
+    eval_examples: int = field(1000, help="At most this many validation examples per pass; 0: no validation.", ge=0)
+    save_every: int | None = field(None, help="Steps between checkpoints; none: only the last step is saved.", ge=1)
+    keep: int = field(2, help="How many checkpoints stay.", ge=1)
+    device: str = field("auto", help="Where to train: auto, cpu, cuda, cuda:1, mps.")
+
+    def __attrs_post_init__(self) -> None:
+        if self.batch_size % self.accumulate:
+            raise ValueError(f"expected accumulate to divide batch_size {self.batch_size}; got {self.accumulate}")
+
+
+@attrs.frozen(kw_only=True)
+class Spec:
+    """A run: data, model, objective, trainer and evaluators."""
+
+    diffeo: int = field(help="Version of the spec format.", choices=(FORMAT,))
+    seed: int = field(0, help="Everything random in the run follows from it.", ge=0)
+    data: Annotated[Any, Slot("dataset", "target")] = field(help="The data set, or the target density.")
+    model: Annotated[Any, Slot("model")] = field(help="The model.")
+    objective: Annotated[Any, Slot("objective")] = field("maximum_likelihood", help="What is minimised.")
+    trainer: Trainer = field(factory=Trainer, help="How it is trained.")
+    evaluators: tuple[Annotated[Any, Slot("evaluator")], ...] = field(
+        (), help="What looks at the trained model, when training ends and on `diffeo evaluate`."
+    )
+    start_from: str | None = field(None, help="Run folder or model.safetensors whose weights training begins with.")
+    origin: Any = attrs.field(init=False, default=None, eq=False, repr=False)
+    """Where the spec was read from, for positions in error messages; not part of the spec."""

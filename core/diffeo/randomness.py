@@ -1,0 +1,29 @@
+"""Seeds derived from seeds: everything random in a run is a function of (seed, purpose, step, ...)."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+__all__ = ["derive", "example_seeds", "seeded"]
+
+
+def derive(seed: int, *parts: str | int) -> int:
+    """A 63-bit seed for one purpose; different parts give independent seeds."""
+    text = ":".join(map(str, (seed, *parts)))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
+
+
+def example_seeds(seed: int, step: int, batch_size: int) -> torch.Tensor:
+    """One int64 seed per position of the global batch of a step."""
+    generator = torch.Generator().manual_seed(derive(seed, "example", step))
+    return torch.randint(2**63 - 1, (batch_size,), generator=generator)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Run a block with torch's generators seeded, and put them back as they were."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield

@@ -1,0 +1,27 @@
+from diffeo_registry import Component, hookimpl
+
+KINDS = {
+    "Stretch": "bijector",
+    "Sinh": "bijector",
+    "Append": "augmenter",
+    "Fold": "bijector",
+    "Jitter": "dequantization",
+    "Lift": "encoder",
+    "Blob": "dataset",
+    "Dice": "dataset",
+    "Explode": "objective",
+}
+
+
+@hookimpl
+def diffeo_components():
+    return [
+        Component(
+            kind=kind,
+            name=name.lower(),
+            config=f"acme_parts.config:{name}",
+            implementation=f"acme_parts.parts:{name}{kind.capitalize()}",
+            summary="For tests.",
+        )
+        for name, kind in KINDS.items()
+    ]
