@@ -3,7 +3,12 @@
 from diffeo_registry.errors import BuildError, DiffeoError, Path, PluginError, Problem, SpecError, format_path
 from diffeo_registry.fields import Slot, field
 from diffeo_registry.hooks import PLUGIN_API, hookimpl
+from diffeo_registry.names import Name
 from diffeo_registry.records import Component, Kind, Recipe
+from diffeo_registry.registered import Registered
+from diffeo_registry.registry import Registry, installed
+from diffeo_registry.structuring import structure
+from diffeo_registry.unstructuring import unstructure
 
 __all__ = [
     "PLUGIN_API",
@@ -11,13 +16,19 @@ __all__ = [
     "Component",
     "DiffeoError",
     "Kind",
+    "Name",
     "Path",
     "PluginError",
     "Problem",
     "Recipe",
+    "Registered",
+    "Registry",
     "Slot",
     "SpecError",
     "field",
     "format_path",
     "hookimpl",
+    "installed",
+    "structure",
+    "unstructure",
 ]

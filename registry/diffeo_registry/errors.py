@@ -24,7 +24,7 @@ class DiffeoError(ValueError):
 
 @attrs.frozen
 class Problem:
-    """One thing wrong with a spec: where in the data, what, and the place in the user's file (filled in by the document)."""
+    """One thing wrong with a spec: where in the data, what, and where in the user's file (set by the document)."""
 
     path: Path
     message: str

@@ -15,8 +15,9 @@ BOUNDS = "diffeo_bounds"
 class Slot:
     """Marks a field that takes any component of the given kinds: ``Annotated[Any, Slot("bijector", "augmenter")]``.
 
-    In a spec a slot holds a name (``actnorm``) or a mapping of one name to its fields (``coupling: {transform: affine}``);
-    in Python also a config object. ``tuple[Step, ...]`` and ``Step | None`` work where ``Step`` is such an annotation.
+    In a spec a slot holds a name (``actnorm``) or a mapping of one name to its fields (``coupling: {transform:
+    affine}``); in Python also a config object. ``tuple[Step, ...]``, ``dict[str, Step]`` and ``Step | None`` work where
+    ``Step`` is such an annotation.
     """
 
     kinds: tuple[str, ...]
@@ -40,7 +41,7 @@ class Bounds:
     def check(self, value: Any) -> None:
         """Raise ``ValueError`` with what was expected and what came."""
         if isinstance(value, (tuple, list)):
-            for item in value:
+            for item in value:  # pyright: ignore[reportUnknownVariableType]
                 self.check(item)
         elif value is not None and not self.holds(value):
             raise ValueError(f"expected {self}; got {value!r}")
@@ -76,7 +77,7 @@ def field(
 ) -> Any:
     """A field of a config class with a help text and bounds; without ``default`` or ``factory`` it is required.
 
-    Bounds are checked when the config is made, in Python as in YAML; a tuple is checked element by element, ``None`` passes.
+    Bounds are checked when the config is made, in Python as in YAML; a tuple is checked item by item, ``None`` passes.
 
     >>> @attrs.frozen(kw_only=True)
     ... class Spline:

@@ -1,8 +1,8 @@
 """The hooks a plugin may implement, marked with ``@hookimpl`` in the module its entry point names.
 
-Registry hooks are called when the registry is built and must not import torch. Run hooks are called by the trainer in the
-main process; they receive the run (``diffeo.Run``: ``path``, ``spec``, ``model``, ``objective``, ``data``) and may import
-what they like, inside the function.
+Registry hooks are called when the registry is built and must not import torch. Run hooks are called by the trainer in
+the main process; they receive the run (``diffeo.Run``: ``path``, ``spec``, ``model``, ``objective``, ``data``) and may
+import what they like, inside the function.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ __all__ = ["PLUGIN_API", "RegistryHooks", "RunHooks", "hookimpl"]
 
 PROJECT = "diffeo"
 PLUGIN_API = 1
-"""Version of these hooks and records. A plugin module may set ``PLUGIN_API = n``; one that needs a newer API is refused."""
+"""Version of these hooks and records. A plugin module may say ``PLUGIN_API = n``; one that needs more is refused."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -43,7 +43,7 @@ class RunHooks:
 
     @hookspec
     def diffeo_step_done(self, run: Any, step: int, metrics: dict[str, float]) -> None:
-        """Step ``step`` is done. Called where ``metrics`` are reduced and written: every ``trainer.log_every`` steps."""
+        """Step ``step`` is done. Called where ``metrics`` are reduced and written, every ``log_every`` steps."""
 
     @hookspec
     def diffeo_checkpoint_saved(self, run: Any, step: int, path: Path) -> None:

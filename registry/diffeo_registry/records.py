@@ -1,5 +1,8 @@
 """What a plugin hands over: records made of strings, so that listing them imports nothing heavy."""
 
+import re
+from typing import Any
+
 import attrs
 
 __all__ = ["Component", "Kind", "Recipe"]
@@ -15,6 +18,23 @@ def _is_reference(_instance: object, attribute: "attrs.Attribute[str]", value: s
         raise ValueError(f"expected {attribute.name} as 'package.module:Class'; got {value!r}")
 
 
+def _is_name(_instance: object, attribute: "attrs.Attribute[Any]", value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError(f"expected {attribute.name} of letters, digits and underscores; got {value!r}")
+
+
+def _are_names(instance: object, attribute: "attrs.Attribute[Any]", value: tuple[str, ...]) -> None:
+    if not value:
+        raise ValueError(f"expected at least one {attribute.name}; got none")
+    for name in value:
+        _is_name(instance, attribute, name)
+
+
+def _is_recipe_name(_instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", value):
+        raise ValueError(f"expected {attribute.name} as 'topic/name'; got {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Component:
     """One named part: a config class, the class that implements it, and where it comes from.
@@ -24,8 +44,8 @@ class Component:
     exactly one (name, version): a new version comes with a config class of its own.
     """
 
-    kind: tuple[str, ...] = attrs.field(converter=_as_kinds)
-    name: str
+    kind: tuple[str, ...] = attrs.field(converter=_as_kinds, validator=_are_names)
+    name: str = attrs.field(validator=_is_name)
     config: str = attrs.field(validator=_is_reference)
     implementation: str = attrs.field(validator=_is_reference)
     summary: str
@@ -44,7 +64,7 @@ class Kind:
     config, in order: ``Implementation(config, *arguments)``.
     """
 
-    name: str
+    name: str = attrs.field(validator=_is_name)
     plural: str
     protocol: str = attrs.field(validator=_is_reference)
     built_with: tuple[str, ...] = ()
@@ -55,7 +75,7 @@ class Kind:
 class Recipe:
     """A complete spec shipped with a package, named ``topic/name``; ``file`` is ``"package:path/inside/it.yaml"``."""
 
-    name: str
+    name: str = attrs.field(validator=_is_recipe_name)
     file: str = attrs.field(validator=_is_reference)
     summary: str
     source: str = ""

@@ -1,0 +1,34 @@
+"""Which first-party package, outside the core, brings which component: what to install for a name that isn't there.
+
+A test of the repository compares this table with the manifests of the packages.
+"""
+
+from collections.abc import Mapping, Sequence
+
+__all__ = ["CATALOGUE", "package_of"]
+
+CATALOGUE: Mapping[str, Mapping[str, str]] = {
+    "diffeo-bijectors": {
+        "bijector": "actnorm autoregressive conv1x1 coupling logit lu_linear permutation qr_linear reshape reverse"
+        " scale_shift shuffle softplus squeeze",
+        "dequantization": "uniform",
+        "elementwise": "additive affine rq_spline",
+        "scale": "exp sigmoid tanh",
+        "split": "alternate channel checkerboard half",
+        "network": "conv_resnet mlp residual_mlp",
+        "encoder": "mlp_encoder",
+    },
+    "diffeo-data": {
+        "dataset": "checkerboard csv eight_gaussians fashion_mnist fashion_mnist_small image_folder npy pinwheel rings"
+        " two_moons two_spirals",
+    },
+}
+"""Package -> kind -> names, separated by blanks."""
+
+
+def package_of(name: str, kinds: Sequence[str]) -> str | None:
+    """The package that brings a component of this name and one of these kinds; None if no first-party package does."""
+    for package, by_kind in CATALOGUE.items():
+        if any(name in by_kind.get(kind, "").split() for kind in kinds):
+            return package
+    return None

@@ -1,0 +1,113 @@
+"""Which component a name means in a slot, and what to say where it means none, or two."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from diffeo_registry.catalogue import package_of
+from diffeo_registry.errors import DiffeoError, PluginError
+from diffeo_registry.names import Name
+from diffeo_registry.registered import Registered
+from diffeo_registry.wording import did_you_mean, listed, with_article
+
+if TYPE_CHECKING:
+    from diffeo_registry.registry import Registry
+
+__all__ = ["find", "of_config"]
+
+
+def find(text: str, kinds: tuple[str, ...], registry: "Registry") -> Registered:
+    """The component that ``text`` means in a slot of these kinds; without a version the newest not deprecated."""
+    name = Name.parse(text)
+    fitting = [one for one in _named(name, registry) if set(one.kinds) & set(kinds)]
+    if not fitting:
+        raise DiffeoError(_not_found(name, kinds, registry))
+    _check_packages(name, fitting)
+    _check_kinds(name, kinds, fitting)
+    if name.version is None:
+        return max(fitting, key=lambda one: (not one.component.deprecated, one.version))
+    versions = {one.version: one for one in fitting}
+    if name.version not in versions:
+        there_is = "there is" if len(versions) == 1 else "there are"
+        raise DiffeoError(
+            f"{name.name!r} has no version {name.version}; {there_is} {listed(map(str, versions), 'and')}"
+        )
+    return versions[name.version]
+
+
+def of_config(config: type[Any], components: Sequence[Registered]) -> Registered:
+    """The component a config class belongs to, also where its record names a module that only re-exports the class."""
+    reference = f"{config.__module__}:{config.__qualname__}"
+    found = [one for one in components if one.component.config == reference]
+    if not found:
+        same_name = [one for one in components if one.component.config.endswith(f":{config.__qualname__}")]
+        found = [one for one in same_name if one.load_config() is config]
+    if not found:
+        raise DiffeoError(
+            f"expected the config of an installed component; got {config.__module__}.{config.__qualname__}"
+        )
+    if len(found) > 1:
+        names = listed([one.qualified for one in found], "and")
+        raise PluginError(f"{reference} is registered as {names}; disable one: DIFFEO_DISABLE={found[-1].package}")
+    return found[0]
+
+
+def _named(name: Name, registry: "Registry") -> list[Registered]:
+    return [one for one in registry.components if one.name == name.name and name.package in (None, one.package)]
+
+
+def _check_packages(name: Name, fitting: list[Registered]) -> None:
+    packages = sorted({one.package for one in fitting})
+    if len(packages) > 1:
+        spelt = listed([f"{package}/{name.name}" for package in packages])
+        raise PluginError(
+            f"{name.name!r} is registered by {listed(packages, 'and')}; write {spelt}, or disable one: "
+            f"DIFFEO_DISABLE={packages[-1]}"
+        )
+
+
+def _check_kinds(name: Name, kinds: tuple[str, ...], fitting: list[Registered]) -> None:
+    for one in fitting:
+        for other in fitting:
+            if not set(one.kinds) & set(other.kinds):
+                found = [with_article(kind) for kind in kinds if kind in (*one.kinds, *other.kinds)]
+                raise PluginError(
+                    f"{name.name!r} is {listed(found, 'and')} of {one.package}, and both fit here; "
+                    f"its author has to rename one"
+                )
+
+
+def _not_found(name: Name, kinds: tuple[str, ...], registry: "Registry") -> str:
+    return (
+        _other_kind(name, kinds, registry) or _absent_package(name, kinds, registry) or _unknown(name, kinds, registry)
+    )
+
+
+def _other_kind(name: Name, kinds: tuple[str, ...], registry: "Registry") -> str:
+    found = sorted({with_article(kind) for one in _named(name, registry) for kind in one.kinds})
+    return f"{str(name)!r} is {listed(found, 'and')}; expected {with_article(listed(kinds))}" if found else ""
+
+
+def _absent_package(name: Name, kinds: tuple[str, ...], registry: "Registry") -> str:
+    package = name.package or package_of(name.name, kinds)
+    if package is None:
+        return ""
+    plugins = [plugin for plugin in registry.plugins if plugin.package == package]
+    verb = "is to come from" if name.package else "comes with"
+    if any(plugin.disabled for plugin in plugins):
+        return f"{str(name)!r} {verb} {package}, which DIFFEO_DISABLE leaves out"
+    if not plugins:
+        return f"{str(name)!r} {verb} {package}, which is not installed: pip install {package}"
+    broken = next((plugin for plugin in plugins if plugin.error), None)
+    return f"{str(name)!r} {verb} {package}, but {broken}; see diffeo list --plugins" if broken else ""
+
+
+def _unknown(name: Name, kinds: tuple[str, ...], registry: "Registry") -> str:
+    of_kinds = [one for one in registry.components if set(one.kinds) & set(kinds)]
+    of_package = [one for one in of_kinds if name.package in (None, one.package)]
+    hint = did_you_mean(name.name, {one.name for one in of_package})
+    if not hint:
+        kind = registry.kinds.get(kinds[0])
+        hint = f"; see diffeo list {kind.plural if kind else kinds[0]}"
+    place = f" in {name.package}" if name.package else ""
+    problems = "".join(f"; {plugin}; see diffeo list --plugins" for plugin in registry.broken)
+    return f"no {listed(kinds)} named {name.name!r}{place}{hint}{problems}"
