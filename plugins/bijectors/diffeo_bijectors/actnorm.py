@@ -59,7 +59,7 @@ class ActNormBijector(Bijector, DataInitialized):
     """
 
     def __init__(self, config: ActNorm, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_dimension(shape, "actnorm")
+        require_dimension(shape)
         super().__init__(shape, None, context_shape)
         self.epsilon = config.epsilon
         self.parameter_shape = self.in_shape if config.per_element else per_channel(self.in_shape)

@@ -47,19 +47,21 @@ class DenseMatrix(nn.Module):
 
 
 def matrix(config: Conv1x1, size: int) -> LUMatrix | DenseMatrix:
-    """The matrix a config asks for."""
-    inits = {"lu": ("identity", "uniform"), "dense": ("orthogonal", "identity")}[config.parametrization]
+    """The matrix a config asks for; combinations that have no meaning are refused."""
+    dense = config.parametrization == "dense"
+    inits = ("orthogonal", "identity") if dense else ("identity", "uniform")
     init = inits[0] if config.init is None else config.init
     if init not in inits:
         raise ValueError(
-            f"conv1x1: expected init {' or '.join(inits)} with parametrization {config.parametrization}; got {init}"
+            f"expected init {' or '.join(inits)} where parametrization is {config.parametrization}; got {init}"
         )
-    if config.noise > 0 and init != "identity":
-        raise ValueError(f"conv1x1: expected noise only with init identity; got noise {config.noise:g} and init {init}")
-    if config.parametrization == "dense":
+    if config.noise > 0 and not (dense and init == "identity"):
+        raise ValueError(
+            f"expected noise only where parametrization is dense and init is identity; got noise {config.noise:g} with "
+            f"{config.parametrization} and {init}"
+        )
+    if dense:
         return DenseMatrix(size, init=init, noise=config.noise)
-    if config.noise > 0:
-        raise ValueError(f"conv1x1: expected noise only with parametrization dense; got noise {config.noise:g} with lu")
     return LUMatrix(size, init=init, permute=config.permute)
 
 
@@ -87,7 +89,7 @@ class Conv1x1Bijector(Bijector):
     """
 
     def __init__(self, config: Conv1x1, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_image(shape, "conv1x1")
+        require_image(shape)
         super().__init__(shape, None, context_shape)
         self.matrix = matrix(config, self.in_shape[0])
         self.bias = nn.Parameter(torch.zeros(self.in_shape[0]))

@@ -66,22 +66,22 @@ def positions(shape: Shape) -> int:
     return math.prod(shape[1:])
 
 
-def require_vector(shape: Sequence[int], name: str) -> None:
+def require_vector(shape: Sequence[int]) -> None:
     """Refuse an event shape that isn't ``(D,)``."""
     if len(shape) != 1:
-        raise ValueError(f"{name}: expected a vector of shape (D,); got {tuple(shape)} (put reshape before it)")
+        raise ValueError(f"expected a vector of shape (D,); got {tuple(shape)} (put reshape before it)")
 
 
-def require_image(shape: Sequence[int], name: str) -> None:
+def require_image(shape: Sequence[int]) -> None:
     """Refuse an event shape that isn't ``(C, H, W)``."""
     if len(shape) != 3:
-        raise ValueError(f"{name}: expected an image of shape (C, H, W); got {tuple(shape)}")
+        raise ValueError(f"expected an image of shape (C, H, W); got {tuple(shape)}")
 
 
-def require_dimension(shape: Sequence[int], name: str) -> None:
+def require_dimension(shape: Sequence[int]) -> None:
     """Refuse a scalar event."""
     if not shape:
-        raise ValueError(f"{name}: expected an event with at least one dimension; got shape ()")
+        raise ValueError("expected an event with at least one dimension; got shape ()")
 
 
 def full_precision(x: Tensor) -> AbstractContextManager[object]:

@@ -93,7 +93,7 @@ class LULinearBijector(Bijector):
     """
 
     def __init__(self, config: LULinear, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_vector(shape, "lu_linear")
+        require_vector(shape)
         super().__init__(shape, None, context_shape)
         self.matrix = LUMatrix(self.in_shape[0], init=config.init, permute=config.permute)
         self.bias = nn.Parameter(torch.zeros(self.in_shape))

@@ -33,7 +33,7 @@ class ReverseBijector(Bijector):
     """
 
     def __init__(self, config: Reverse, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_dimension(shape, "reverse")
+        require_dimension(shape)
         super().__init__(shape, None, context_shape)
 
     def forward(
@@ -65,7 +65,7 @@ class ShuffleBijector(Bijector):
     indices: Tensor
 
     def __init__(self, config: Shuffle, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_dimension(shape, "shuffle")
+        require_dimension(shape)
         super().__init__(shape, None, context_shape)
         self.register_buffer("indices", torch.randperm(self.in_shape[0]))
 
@@ -96,10 +96,10 @@ class PermutationBijector(Bijector):
     indices: Tensor
 
     def __init__(self, config: Permutation, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_dimension(shape, "permutation")
+        require_dimension(shape)
         if sorted(config.indices) != list(range(shape[0])):
             raise ValueError(
-                f"permutation: expected every index from 0 to {shape[0] - 1} once, for shape {tuple(shape)}; "
+                f"expected every index from 0 to {shape[0] - 1} once, for shape {tuple(shape)}; "
                 f"got {list(config.indices)}"
             )
         super().__init__(shape, None, context_shape)

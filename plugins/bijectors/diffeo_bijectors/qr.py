@@ -69,7 +69,7 @@ class QRLinearBijector(Bijector):
     """
 
     def __init__(self, config: QRLinear, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_vector(shape, "qr_linear")
+        require_vector(shape)
         super().__init__(shape, None, context_shape)
         (size,) = self.in_shape
         count = config.reflections if config.reflections is not None else size + size % 2

@@ -22,7 +22,7 @@ def resolve(target: Shape, shape: Shape) -> Shape:
     free = target.count(-1)
     fits = known == size if free == 0 else free == 1 and known > 0 and size % known == 0
     if not fits:
-        raise ValueError(f"reshape: expected a shape with {size} entries, as {tuple(shape)} has; got {tuple(target)}")
+        raise ValueError(f"expected a shape with {size} entries, as {tuple(shape)} has; got {tuple(target)}")
     return tuple(size // known if side == -1 else side for side in target)
 
 

@@ -18,7 +18,7 @@ def expand(value: float | tuple[float, ...], shape: Shape, name: str) -> Tensor:
     """One number, or one per entry of the first event dimension, as ``(C, 1, ...)``."""
     values = torch.tensor(value, dtype=torch.get_default_dtype())
     if values.dim() and len(values) != shape[0]:
-        raise ValueError(f"scale_shift: expected one {name} or {shape[0]}, for shape {tuple(shape)}; got {len(values)}")
+        raise ValueError(f"expected one {name} or {shape[0]}, for shape {tuple(shape)}; got {len(values)}")
     return values.expand(shape[0]).reshape(per_channel(shape)).clone()
 
 
@@ -46,16 +46,16 @@ class ScaleShiftBijector(Bijector):
     shift: Tensor
 
     def __init__(self, config: ScaleShift, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_dimension(shape, "scale_shift")
+        require_dimension(shape)
         super().__init__(shape, None, context_shape)
         scale = expand(config.scale, self.in_shape, "scale")
         shift = expand(config.shift, self.in_shape, "shift")
         values = config.scale if isinstance(config.scale, tuple) else (config.scale,)
         self.trainable = config.trainable
         if config.trainable and min(values) <= 0:
-            raise ValueError(f"scale_shift: expected a positive scale where trainable is true; got {min(values):g}")
+            raise ValueError(f"expected a positive scale where trainable is true; got {min(values):g}")
         if 0 in values:
-            raise ValueError("scale_shift: expected a scale other than 0; got 0")
+            raise ValueError("expected a scale other than 0; got 0")
         if config.trainable:
             self.log_scale = nn.Parameter(scale.log())
             self.shift = nn.Parameter(shift)

@@ -37,11 +37,11 @@ class SqueezeBijector(Bijector):
     """
 
     def __init__(self, config: Squeeze, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_image(shape, "squeeze")
+        require_image(shape)
         channels, height, width = shape
         f = config.factor
         if height % f or width % f:
-            raise ValueError(f"squeeze: expected sides divisible by {f}; got shape {tuple(shape)}")
+            raise ValueError(f"expected sides divisible by {f}; got shape {tuple(shape)}")
         super().__init__(shape, (channels * f * f, height // f, width // f), context_shape)
         self.factor = f
         self.order = config.order
