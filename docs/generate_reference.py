@@ -126,7 +126,7 @@ def _default(value: Any) -> str:
         return "required"
     if isinstance(value, attrs.Factory):  # type: ignore[arg-type]
         value = value.factory()
-    return "its own" if isinstance(value, Trainer) else f"`{json.dumps(_plain(value))}`".replace('"', "")
+    return "see below" if isinstance(value, Trainer) else f"`{json.dumps(_plain(value))}`".replace('"', "")
 
 
 def _plain(value: Any) -> Any:

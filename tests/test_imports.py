@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-# Measured with the versions in requirements/dev.txt, a quarter on top: a new or eager import shows up here.
-MODULES = {"diffeo_registry": 300}
+# 192 with the versions in requirements/dev.txt, and a quarter on top: a new or an eager import shows up here. The standard
+# library is most of it, cattrs and pluggy the rest; ruamel.yaml is loaded when a spec is read.
+MODULES = 240
 
 # Imported by a library on behalf of the code that uses it: the module imported here -> the package it needs.
 IMPLIED = {"torch.utils.tensorboard": "tensorboard"}
@@ -35,22 +36,19 @@ print(json.dumps(sorted(set(sys.modules) - before)))
     done = run_python(code, without=("torch", "numpy"))
     assert done.returncode == 0, f"importing {', '.join(modules)} needs torch or numpy:\n{done.stderr}"
     imported = json.loads(done.stdout)
-    budget = MODULES["diffeo_registry"] + 20 * (package.module != "diffeo_registry")
-    assert len(imported) <= budget, (
-        f"importing {', '.join(modules)} loads {len(imported)} modules; the budget is {budget}"
-    )
+    assert len(imported) <= MODULES, f"importing {', '.join(modules)} loads {len(imported)} modules; budget {MODULES}"
 
 
 def test_manifest_imports_the_registry_and_its_own_records_only(package, imports):
     manifest = package.code / "plugin.py"
     if not manifest.exists():
         return
-    foreign = (
-        {module.partition(".")[0] for module, _ in imports(manifest)}
-        - set(sys.stdlib_module_names)
-        - {"diffeo_registry"}
+    imported = {module.partition(".")[0] for module, _ in imports(manifest)}
+    allowed = {"diffeo_registry", package.module, *sys.stdlib_module_names}
+    foreign = imported - allowed
+    assert not foreign, (
+        f"{package.module}/plugin.py must import diffeo_registry and records of its own; got {sorted(foreign)}"
     )
-    assert not foreign, f"{package.module}/plugin.py must import diffeo_registry only; got {sorted(foreign)}"
 
 
 def test_public_names_are_there(package, run_python):
