@@ -16,7 +16,7 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "scale": "exp sigmoid tanh",
         "split": "alternate channel checkerboard half",
         "network": "conv_resnet mlp residual_mlp",
-        "encoder": "mlp_encoder",
+        "encoder": "conv_encoder mlp_encoder",
     },
     "diffeo-data": {
         "dataset": "checkerboard csv eight_gaussians fashion_mnist fashion_mnist_small image_folder npy pinwheel rings"
