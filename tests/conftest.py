@@ -1,6 +1,6 @@
 """What the rules of the repository speak about: its packages, its files, a bare interpreter to import them in.
 
-A fixture ``package`` runs a test once for every package.
+The argument ``package`` runs a test once for every package, ``example_module`` once for every module with a doctest.
 """
 
 import ast
@@ -63,6 +63,16 @@ def _packages() -> list[Package]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "package" in metafunc.fixturenames:
         metafunc.parametrize("package", _packages(), ids=lambda package: package.name)
+    if "example_module" in metafunc.fixturenames:
+        metafunc.parametrize("example_module", list(_modules_with_examples()))
+
+
+def _modules_with_examples() -> Iterator[str]:
+    for package in _packages():
+        for path in package.sources:
+            if ">>> " in path.read_text():
+                parts = path.relative_to(package.folder).with_suffix("").parts
+                yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 @pytest.fixture(scope="session")
