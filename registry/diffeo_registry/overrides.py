@@ -1,0 +1,196 @@
+"""``--set trainer.optimizer.adam.lr=3e-4``: changes to a document, written as a path and a YAML value."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from diffeo_registry.config_types import arms, config_fields, is_list, is_mapping, item_type, slot_of, value_type
+from diffeo_registry.document import Document, parse_yaml
+from diffeo_registry.errors import DiffeoError, Path, Problem, SpecError, format_path
+from diffeo_registry.fields import Slot
+from diffeo_registry.names import Name
+from diffeo_registry.problems import refusal
+from diffeo_registry.registry import Registry
+from diffeo_registry.wording import show
+
+__all__ = ["Override", "apply_overrides", "parse_override"]
+
+_PATH = re.compile(r"[^.\[\]\s]+(\[[0-9]+\]|\.[^.\[\]\s]+)*")
+_PART = re.compile(r"[^.\[\]]+")
+_MISSING: Any = object()
+
+
+@attrs.frozen
+class Override:
+    """One change: where (an index is still text), the new value, and how it was written."""
+
+    parts: tuple[str, ...]
+    value: Any
+    text: str
+
+    @property
+    def option(self) -> str:
+        return f"--set {self.text}"
+
+    @property
+    def value_text(self) -> str:
+        return self.text.partition("=")[2]
+
+
+def parse_override(text: str) -> Override:
+    """Read ``a.b.0.c=VALUE`` or ``a.b[0].c=VALUE``; the value is YAML, nothing is null.
+
+    >>> parse_override("model.flow.steps[1].coupling.network={mlp: {hidden: [64]}}")
+    Override(parts=('model', 'flow', 'steps', '1', 'coupling', 'network'), value={'mlp': {'hidden': [64]}}, text=...)
+    """
+    path, equals, value = text.partition("=")
+    path = path.strip()
+    if not equals or not _PATH.fullmatch(path):
+        message = "expected KEY=VALUE with a key such as trainer.steps or model.flow.steps[0].coupling"
+        raise SpecError([Problem(path=(), message=message, where=f"--set {text}")])
+    parts = tuple(_PART.findall(path))
+    try:
+        return Override(parts, parse_yaml(value, empty_is_null=True).data, text)
+    except SpecError as error:
+        raise SpecError(
+            attrs.evolve(problem, path=(*parts, *problem.path), where=f"--set {text}") for problem in error.problems
+        ) from None
+
+
+def apply_overrides(
+    document: Document, texts: Iterable[str], *, target: type[Any] | Slot, registry: Registry
+) -> Document:
+    """The document with these changes, in their order; ``SpecError`` with what is wrong with any of them.
+
+    ``target`` is what the document is to be structured to: it says where the slots are, in which a bare name on the way
+    becomes a mapping and another component than the one there is an error. The document remembers which places were set.
+    """
+    problems: list[Problem] = []
+    for text in texts:
+        try:
+            override = parse_override(text)
+            change = _Change(override, registry)
+            data = change.apply(document.data, target)
+            overrides = (*document.overrides, (change.changed, override.option))
+            document = attrs.evolve(document, data=data, overrides=overrides)
+        except DiffeoError as error:
+            of_text = error.problems if isinstance(error, SpecError) else refusal(str(error)).problems
+            problems += [attrs.evolve(problem, where=f"--set {text}") for problem in of_text]
+    if problems:
+        raise SpecError(problems)
+    return document
+
+
+class _Change:
+    """One override being applied; ``changed`` is the outermost place that it wrote."""
+
+    def __init__(self, override: Override, registry: Registry) -> None:
+        self.changed: Path = ()
+        self._override = override
+        self._registry = registry
+
+    def apply(self, data: Any, target: type[Any] | Slot) -> Any:
+        return self._set(data, target, self._override.parts, ())
+
+    def _set(self, current: Any, kind: Any, parts: tuple[str, ...], done: Path) -> Any:
+        if current is _MISSING and not self.changed:
+            self.changed = done
+        if not parts:
+            self.changed = self.changed or done
+            return self._override.value
+        if isinstance(current, list):
+            return self._set_item(current, kind, parts, done)  # pyright: ignore[reportUnknownArgumentType]
+        slot = _slot(kind)
+        if slot is not None or (kind is None and isinstance(current, str)):
+            return self._set_in_slot(current, slot, parts, done)
+        if current is not _MISSING and current is not None and not isinstance(current, dict):
+            raise self._problem(done, f"expected a mapping, to set {parts[0]!r} in it; got {show(current)}")
+        if any(is_list(arm) for arm in arms(kind)):
+            whole = f"--set {format_path(done)}='[...]'"
+            raise self._problem(done, f"there is no list yet to set item {parts[0]} of; give all of it: {whole}")
+        return self._set_key(current, _child(kind, parts[0]), parts, done)
+
+    def _set_key(self, current: Any, kind: Any, parts: tuple[str, ...], done: Path) -> dict[str, Any]:
+        fields: dict[str, Any] = dict(current) if isinstance(current, dict) else {}  # pyright: ignore
+        key = parts[0]
+        return {**fields, key: self._set(fields.get(key, _MISSING), kind, parts[1:], (*done, key))}
+
+    def _set_item(self, current: list[Any], kind: Any, parts: tuple[str, ...], done: Path) -> list[Any]:
+        last = len(current) - 1
+        if not parts[0].isdecimal():
+            raise self._problem(done, f"expected the index of an item, 0 to {last}; got {parts[0]!r}")
+        index = int(parts[0])
+        if index > last:
+            raise self._problem(done, f"expected the index of an item, 0 to {last}; got {index}")
+        of_list = next((arm for arm in arms(kind) if is_list(arm)), None)
+        of_item = None if of_list is None else item_type(of_list, index)
+        items = list(current)
+        items[index] = self._set(items[index], of_item, parts[1:], (*done, index))
+        return items
+
+    def _set_in_slot(self, current: Any, slot: Slot | None, parts: tuple[str, ...], done: Path) -> Any:
+        name, fields = _filling(current)
+        if name is None:
+            return self._set_key(current, self._config(parts[0], slot), parts, done)
+        config = self._config(name, slot)
+        if not _same(parts[0], name):
+            raise self._problem(done, self._instead(name, config, parts, done))
+        return {name: self._set(fields, config, parts[1:], (*done, name))}
+
+    def _config(self, name: str, slot: Slot | None) -> Any:
+        if slot is None:
+            return None
+        try:
+            return self._registry.find(name, slot.kinds).load_config()
+        except DiffeoError:
+            return None  # structuring says what is wrong with it
+
+    def _instead(self, name: str, config: Any, parts: tuple[str, ...], done: Path) -> str:
+        if config is not None and parts[0] in config_fields(config):
+            path = format_path((*done, name, *parts))
+            return f"{parts[0]!r} is a field of {name!r}; write --set {path}={self._override.value_text}"
+        value = self._override.value_text
+        for part in reversed(parts):
+            value = f"{{{part}: {value}}}" if value else part
+        return f"this is {name!r}; to replace it: --set {format_path(done)}='{value}'"
+
+    def _problem(self, path: Path, message: str) -> SpecError:
+        return SpecError([Problem(path=path, message=message)])
+
+
+def _slot(kind: Any) -> Slot | None:
+    if isinstance(kind, Slot):
+        return kind
+    return next((slot for slot in map(slot_of, arms(kind)) if slot is not None), None)
+
+
+def _child(kind: Any, key: str) -> Any:
+    """The type of what stands under a key of a value of type ``kind``; None if there is no telling."""
+    for arm in arms(kind):
+        if attrs.has(arm):
+            field = config_fields(arm).get(key)
+            return None if field is None else field.type
+        if is_mapping(arm):
+            return value_type(arm)
+    return None
+
+
+def _filling(current: Any) -> tuple[str | None, Any]:
+    """The name in a slot and its fields; None where it is empty, or not what a slot holds."""
+    if isinstance(current, str):
+        return current, _MISSING
+    if isinstance(current, dict) and len(current) == 1:  # pyright: ignore[reportUnknownArgumentType]
+        ((name, fields),) = current.items()  # pyright: ignore[reportUnknownVariableType]
+        return (name, fields) if isinstance(name, str) else (None, None)  # pyright: ignore[reportUnknownVariableType]
+    return None, None
+
+
+def _same(part: str, name: str) -> bool:
+    """Whether a part of a path means the component that is there; it may leave out package and version."""
+    try:
+        wanted, there = Name.parse(part), Name.parse(name)
+    except DiffeoError:
+        return part == name
+    return wanted in (there, attrs.evolve(there, package=None), attrs.evolve(there, version=None), Name(there.name))
