@@ -1,0 +1,38 @@
+"""Tables: drawn in a terminal, plain aligned columns where a program or a file reads along."""
+
+import sys
+from collections.abc import Collection, Sequence
+
+import click
+
+__all__ = ["print_table"]
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:
+    """Print rows under a header; the columns in ``right`` are aligned to the right."""
+    if sys.stdout.isatty():
+        _print_rich(header, rows, right)
+        return
+    table = [header, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    for row in table:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
+    for column, name in enumerate(header):
+        # The first column is what a reader looks for, and indented names must not be broken.
+        table.add_column(name, justify="right" if column in right else "left", no_wrap=column == 0)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    Console().print(table)

@@ -1,0 +1,42 @@
+"""``diffeo train``."""
+
+from pathlib import Path
+
+import click
+
+import diffeo
+from diffeo.commands.results import print_results
+
+__all__ = ["train"]
+
+
+@click.command()
+@click.argument("spec", required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/SPEC-N]")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the spec; repeatable.")
+@click.option("--until", type=click.IntRange(min=1), metavar="STEP", help="Stop after this step, as if interrupted.")
+@click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run instead.")
+def train(
+    spec: str | None, out: Path | None, overrides: tuple[str, ...], until: int | None, resume: Path | None
+) -> None:
+    """Train SPEC, a file or the name of a recipe, evaluate the model and write a report.
+
+    \b
+    diffeo train spec.yaml --set trainer.steps=500
+    diffeo train --resume runs/spec-1
+    """
+    if (spec is None) == (resume is None):
+        raise click.UsageError("expected a SPEC, or --resume RUN; got " + ("neither" if spec is None else "both"))
+    if resume is not None and (overrides or out is not None):
+        raise click.UsageError("expected --resume without --set and --out: a run goes on as it began, where it is")
+    if spec is not None:
+        run = diffeo.train(diffeo.load_spec(spec, overrides=overrides), out, until=until)
+    else:
+        assert resume is not None
+        run = diffeo.resume(resume, until=until)
+    if run.outcome == "finished":
+        print_results(run.path, run.metrics)
+    else:
+        click.echo(f"stopped at step {run.step}; go on with: diffeo train --resume {run.path}")
+    if run.signal is not None:
+        raise SystemExit(128 + run.signal)
