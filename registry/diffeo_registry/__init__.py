@@ -1,11 +1,10 @@
 """The torch-free half of diffeo: records, discovery, names, specs, schema and errors."""
 
-from diffeo_registry.document import Document, parse_yaml, read_yaml
+from diffeo_registry.document import Document
 from diffeo_registry.errors import BuildError, DiffeoError, Path, PluginError, Problem, SpecError, format_path
 from diffeo_registry.fields import Slot, field
 from diffeo_registry.hooks import PLUGIN_API, hookimpl
 from diffeo_registry.names import Name
-from diffeo_registry.overrides import apply_overrides
 from diffeo_registry.records import Component, Kind, Recipe
 from diffeo_registry.registered import Registered
 from diffeo_registry.registry import Registry, installed
@@ -29,13 +28,10 @@ __all__ = [
     "Registry",
     "Slot",
     "SpecError",
-    "apply_overrides",
     "field",
     "format_path",
     "hookimpl",
     "installed",
-    "parse_yaml",
-    "read_yaml",
     "structure",
     "to_yaml",
     "unstructure",

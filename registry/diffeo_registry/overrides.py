@@ -1,4 +1,4 @@
-"""``--set trainer.optimizer.adam.lr=3e-4``: changes to a document, written as a path and a YAML value."""
+"""``--set trainer.optimizer.adam.lr=3e-4``: changes to a spec, each written as a path and a YAML value."""
 
 import re
 from collections.abc import Iterable
@@ -7,19 +7,22 @@ from typing import Any
 import attrs
 
 from diffeo_registry.config_types import arms, config_fields, is_list, is_mapping, item_type, slot_of, value_type
-from diffeo_registry.document import Document, parse_yaml
 from diffeo_registry.errors import DiffeoError, Path, Problem, SpecError, format_path
 from diffeo_registry.fields import Slot
 from diffeo_registry.names import Name
 from diffeo_registry.problems import refusal
 from diffeo_registry.registry import Registry
 from diffeo_registry.wording import show
+from diffeo_registry.yaml_data import read_yaml
 
-__all__ = ["Override", "apply_overrides", "parse_override"]
+__all__ = ["Change", "Override", "apply_overrides", "parse_override"]
 
 _PATH = re.compile(r"[^.\[\]\s]+(\[[0-9]+\]|\.[^.\[\]\s]+)*")
 _PART = re.compile(r"[^.\[\]]+")
 _MISSING: Any = object()
+
+Change = tuple[Path, str]
+"""A place that was written to, and the option that did it."""
 
 
 @attrs.frozen
@@ -50,40 +53,40 @@ def parse_override(text: str) -> Override:
     if not equals or not _PATH.fullmatch(path):
         message = "expected KEY=VALUE with a key such as trainer.steps or model.flow.steps[0].coupling"
         raise SpecError([Problem(path=(), message=message, where=f"--set {text}")])
-    parts = tuple(_PART.findall(path))
+    parts, option = tuple(_PART.findall(path)), f"--set {text}"
     try:
-        return Override(parts, parse_yaml(value, empty_is_null=True).data, text)
+        return Override(parts, read_yaml(value, option, empty_is_null=True).data, text)
     except SpecError as error:
         raise SpecError(
-            attrs.evolve(problem, path=(*parts, *problem.path), where=f"--set {text}") for problem in error.problems
+            attrs.evolve(problem, path=(*parts, *problem.path), where=option) for problem in error.problems
         ) from None
 
 
 def apply_overrides(
-    document: Document, texts: Iterable[str], *, target: type[Any] | Slot, registry: Registry
-) -> Document:
-    """The document with these changes, in their order; ``SpecError`` with what is wrong with any of them.
+    data: Any, texts: Iterable[str], target: type[Any] | Slot, *, registry: Registry
+) -> tuple[Any, list[Change]]:
+    """The data with these changes, in their order, and the places they wrote to; ``SpecError`` with all that is wrong.
 
-    ``target`` is what the document is to be structured to: it says where the slots are, in which a bare name on the way
-    becomes a mapping and another component than the one there is an error. The document remembers which places were set.
+    ``target`` is what the data are to be structured to: it says where the slots are, in which a bare name on the way
+    becomes a mapping and naming another component than the one there is an error.
     """
     problems: list[Problem] = []
+    changes: list[Change] = []
     for text in texts:
         try:
             override = parse_override(text)
-            change = _Change(override, registry)
-            data = change.apply(document.data, target)
-            overrides = (*document.overrides, (change.changed, override.option))
-            document = attrs.evolve(document, data=data, overrides=overrides)
+            writer = _Writer(override, registry)
+            data = writer.apply(data, target)
+            changes.append((writer.changed, override.option))
         except DiffeoError as error:
             of_text = error.problems if isinstance(error, SpecError) else refusal(str(error)).problems
             problems += [attrs.evolve(problem, where=f"--set {text}") for problem in of_text]
     if problems:
         raise SpecError(problems)
-    return document
+    return data, changes
 
 
-class _Change:
+class _Writer:
     """One override being applied; ``changed`` is the outermost place that it wrote."""
 
     def __init__(self, override: Override, registry: Registry) -> None:

@@ -1,4 +1,4 @@
-"""Plain data to YAML text that ``parse_yaml`` reads back as the same data."""
+"""Plain data to YAML text that reads back as the same data."""
 
 import io
 from typing import Any
