@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -100,6 +101,26 @@ def test_the_package_of_add_a_bijector_works(pages, root, run_python, tmp_path):
     ]
     done = run_python("\n".join(lines))
     assert done.returncode == 0, done.stderr
+
+
+def test_commands_in_the_docs_exist(pages, root, capsys):
+    from diffeo.cli import run
+
+    targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text(), re.MULTILINE))
+    wrong: list[str] = []
+    for page, text in pages.items():
+        console = "\n".join(block for language, block in BLOCK.findall(text) if language == "console")
+        place = page.relative_to(root)
+        for words in map(shlex.split, re.findall(r"^\$ make (.*)$", console, re.MULTILINE)):
+            wrong += [f"{place}: make {target}: no such target" for target in words if target not in targets]
+        for line in re.findall(r"^\$ diffeo (.*)$", console, re.MULTILINE):
+            command, *rest = shlex.split(line, comments=True)
+            status, text_of_help = run([command, "--help"]), capsys.readouterr().out
+            options = {word.partition("=")[0] for word in rest if word.startswith("-")}
+            known = set(re.findall(r"(?<![\w-])--?[\w-]+", text_of_help))
+            if status != 0 or options - known:
+                wrong.append(f"{place}: diffeo {line}: no such command or option")
+    assert not wrong, "\n".join(wrong)
 
 
 def test_changelog_has_the_current_version(root):
