@@ -9,51 +9,94 @@ if TYPE_CHECKING:
     from diffeo.augmenter import Augmenter
     from diffeo.bijector import Bijector
     from diffeo.building import build, make
+    from diffeo.config_spec import Spec, Trainer
     from diffeo.data_initialized import DataInitialized
     from diffeo.dataset import Dataset, Target
     from diffeo.distribution import Distribution
     from diffeo.evaluator import Evaluator
+    from diffeo.flow_model import FlowModel
+    from diffeo.listing import components
+    from diffeo.model_files import CheckpointError
     from diffeo.network import Encoder, Network
     from diffeo.objective import Loss, Objective, Progress
+    from diffeo.run import Run, RunError
+    from diffeo.running import Plan, check, evaluate, load, resume, train
+    from diffeo.schedules import Schedule
+    from diffeo.spec_loading import load_spec
+    from diffeo.summary import Row, describe_model
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Augmenter": "augmenter",
     "Bijector": "bijector",
+    "CheckpointError": "model_files",
     "DataInitialized": "data_initialized",
     "Dataset": "dataset",
     "Distribution": "distribution",
     "Encoder": "network",
     "Evaluator": "evaluator",
+    "FlowModel": "flow_model",
     "Loss": "objective",
     "Network": "network",
     "Objective": "objective",
+    "Plan": "running",
     "Progress": "objective",
+    "Row": "summary",
+    "Run": "run",
+    "RunError": "run",
+    "Schedule": "schedules",
+    "Spec": "config_spec",
     "Target": "dataset",
+    "Trainer": "config_spec",
     "build": "building",
+    "check": "running",
+    "components": "listing",
+    "describe_model": "summary",
+    "evaluate": "running",
+    "load": "running",
+    "load_spec": "spec_loading",
     "make": "building",
+    "resume": "running",
+    "train": "running",
 }
 
 __all__ = [
     "Augmenter",
     "Bijector",
     "BuildError",
+    "CheckpointError",
     "DataInitialized",
     "Dataset",
     "DiffeoError",
     "Distribution",
     "Encoder",
     "Evaluator",
+    "FlowModel",
     "Loss",
     "Network",
     "Objective",
+    "Plan",
     "PluginError",
     "Progress",
+    "Row",
+    "Run",
+    "RunError",
+    "Schedule",
+    "Spec",
     "SpecError",
     "Target",
+    "Trainer",
     "build",
+    "check",
+    "components",
+    "describe_model",
+    "evaluate",
+    "load",
+    "load_spec",
     "make",
+    "resume",
+    "train",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diffeo_registry import BuildError, DiffeoError, Registered, Slot, installed, structure
+from diffeo_registry import BuildError, DiffeoError, Document, Registered, Slot, SpecError, installed, structure
 
 __all__ = ["build", "make"]
 
@@ -46,8 +46,18 @@ def build(what: Any, spec: Any = None, /, **arguments: Any) -> Any:
         if what not in registry.kinds:
             raise DiffeoError(f"expected a kind, one of {', '.join(sorted(registry.kinds))}; got {what!r}")
         kind = what
-        config = structure(spec, Slot(kind), registry=registry)
+        config = _structured(spec, Slot(kind))
     return make(config, *_positional(registry.of(config), registry.kinds[kind].built_with, arguments))
+
+
+def _structured(spec: Any, slot: Slot) -> Any:
+    if not isinstance(spec, str):
+        return structure(spec, slot, registry=installed())
+    document = Document.parse(spec)
+    try:
+        return structure(document.data, slot, registry=installed())
+    except SpecError as error:
+        raise document.located(error) from None
 
 
 def _positional(registered: Registered, names: tuple[str, ...], arguments: dict[str, Any]) -> list[Any]:

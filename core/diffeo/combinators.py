@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from diffeo_registry import BuildError
 from torch import Tensor, nn
 
 from diffeo.augmenter import Augmenter
 from diffeo.bijector import Bijector
 from diffeo.building import make
 from diffeo.config import Chain, FactorOut, Invert, Multiscale, Repeat
+from diffeo_registry import BuildError
 
 __all__ = [
     "ChainBijector",
@@ -72,9 +72,7 @@ def _strip(steps: nn.ModuleList, y: Tensor, context: Tensor | None) -> Tensor:
 class Composite(Bijector):
     """Base of the combinators: ``augment`` is ``forward``; ``inverse`` exists where every part is exact."""
 
-    def __init__(
-        self, parts: Sequence[nn.Module], shape: Shape, out_shape: Shape, context_shape: Shape | None
-    ) -> None:
+    def __init__(self, parts: Sequence[nn.Module], shape: Shape, out_shape: Shape, context_shape: Shape | None) -> None:
         super().__init__(shape, out_shape, context_shape)
         self._is_exact = all(cast(Augmenter, part).is_exact for part in parts)
 
@@ -176,9 +174,13 @@ def require_invertible(steps: nn.ModuleList, shape: Shape, where: str) -> None:
     """Raise unless every step is exact and their chain maps ``shape`` to itself."""
     for index, step in enumerate(steps):
         if not cast(Augmenter, step).is_exact:
-            raise BuildError(f"expected a bijector inside {where}; got an augmenter, which has no inverse", ("steps", index))
+            raise BuildError(
+                f"expected a bijector inside {where}; got an augmenter, which has no inverse", ("steps", index)
+            )
     if _out_shape(steps, shape) != shape:
-        raise BuildError(f"expected steps that keep the shape inside {where}; got {shape} to {_out_shape(steps, shape)}")
+        raise BuildError(
+            f"expected steps that keep the shape inside {where}; got {shape} to {_out_shape(steps, shape)}"
+        )
 
 
 class FactorOutBijector(Composite):
@@ -246,7 +248,9 @@ class MultiscaleBijector(Composite):
                 raise BuildError(f"{error.message} (level {level + 1} of {config.levels})", error.path) from None
             levels.append(steps)
         size = math.prod(current) + sum(math.prod(emitted) for emitted in emitted_shapes)
-        super().__init__([step for steps in levels for step in cast(nn.ModuleList, steps)], shape, (size,), context_shape)
+        super().__init__(
+            [step for steps in levels for step in cast(nn.ModuleList, steps)], shape, (size,), context_shape
+        )
         self.levels, self.keep = levels, config.keep
         self.level_shapes, self.emitted_shapes = level_shapes, emitted_shapes
 
@@ -294,7 +298,9 @@ class MultiscaleBijector(Composite):
 def split_shapes(shape: Shape) -> tuple[Shape, Shape]:
     """Shapes of the kept and the emitted half; the kept one is the smaller of an odd size."""
     if not shape or shape[0] < 2:
-        raise BuildError(f"expected at least 2 entries in the first event dimension to factor half of them out; got shape {shape}")
+        raise BuildError(
+            f"expected at least 2 entries in the first event dimension to factor half of them out; got shape {shape}"
+        )
     kept = shape[0] // 2
     return (kept, *shape[1:]), (shape[0] - kept, *shape[1:])
 

@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import attrs
+
 from diffeo_registry import Slot, field
 
 __all__ = [

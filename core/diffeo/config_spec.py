@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import attrs
+
 from diffeo_registry import Slot, field
 
 __all__ = ["FORMAT", "Spec", "Trainer"]
@@ -25,15 +26,21 @@ class Trainer:
     schedule: Annotated[Any, Slot("schedule")] = field("constant", help="Factor of the learning rate over the run.")
     clip: float | None = field(None, help="Largest gradient norm; larger gradients are scaled down to it.", gt=0)
     ema: float | None = field(
-        None, help="Decay of an exponential moving average of the weights, which is then what is saved and used.", gt=0, lt=1
+        None,
+        help="Decay of an exponential moving average of the weights, which is then what is saved and used.",
+        gt=0,
+        lt=1,
     )
     compile: bool = field(False, help="Compile the training step with torch.compile.")
     nonfinite: Literal["stop", "skip"] = field(
-        "stop", help="What to do about a loss or gradient that is not finite: stop, or skip the step (at most 100 in a row)."
+        "stop",
+        help="What to do about a loss or gradient that is not finite: stop, or skip the step (at most 100 in a row).",
     )
     log_every: int = field(20, help="Steps between lines of metrics.jsonl and the progress bar's numbers.", ge=1)
     eval_every: int | None = field(
-        None, help="Steps between passes over the validation split, the first before step 0; none: a tenth of the run.", ge=1
+        None,
+        help="Steps between passes over the validation split, the first before step 0; none: a tenth of the run.",
+        ge=1,
     )
     eval_examples: int = field(1000, help="At most this many validation examples per pass; 0: no validation.", ge=0)
     save_every: int | None = field(None, help="Steps between checkpoints; none: only the last step is saved.", ge=1)

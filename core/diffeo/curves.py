@@ -94,7 +94,7 @@ def _chart(log: Log, name: str, title: str, end: int) -> Chart | None:
     lines = [_line("training", "raw" if noisy else "smooth", *raw, frame)] if values else []
     if noisy:
         lines.append(_line("training", "smooth", raw[0], _smooth(raw[1]), frame))
-    if val_values:
+    if len(val_values) > 1:  # one point is no line
         lines.append(_line("validation", "val", *_thin(val_steps, val_values), frame))
     y_ticks = [Tick(100 - 100 * (at - low) / (high - low), text) for at, text in _ticks(low, high, log=log_axis)]
     x_ticks = [Tick(100 * at / end, text) for at, text in _ticks(0, end, log=False, whole=True)]
@@ -140,10 +140,9 @@ def _ticks(low: float, high: float, *, log: bool, whole: bool = False) -> list[t
     """Round numbers inside the limits, which on a logarithmic axis are exponents: 1, 2 and 5 times powers of ten."""
     if log and high - low > 0.7:
         factors = (1,) if high - low > 2 else (1, 2, 5)
-        exponents = range(math.floor(low), math.ceil(high) + 1)
-        candidates = [
-            (exponent + math.log10(factor), factor * 10.0**exponent) for exponent in exponents for factor in factors
-        ]
+        every = math.ceil((high - low) / 6)
+        exponents = [exponent for exponent in range(math.floor(low), math.ceil(high) + 1) if exponent % every == 0]
+        candidates = [(e + math.log10(factor), factor * 10.0**e) for e in exponents for factor in factors]
         return [(at, f"{value:g}") for at, value in candidates if low <= at <= high]
     step = _nice((high - low) / 4)
     if whole:

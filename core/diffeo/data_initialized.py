@@ -22,7 +22,7 @@ class DataInitialized(nn.Module):
 
 @contextmanager
 def armed(module: nn.Module) -> Iterator[None]:
-    """Arm every ``DataInitialized`` layer inside ``module`` for the calls made in the block; whatever was not reached is disarmed."""
+    """Arm every ``DataInitialized`` layer of ``module`` for the calls made in the block; what was not reached is disarmed."""
     layers = [layer for layer in module.modules() if isinstance(layer, DataInitialized)]
     for layer in layers:
         layer.initializing = True

@@ -40,7 +40,9 @@ class Dataset(ABC):
         """Number of examples of ``"train"``, ``"val"`` or ``"test"`` (0: no such split); None for an endless source."""
 
     @abstractmethod
-    def batch(self, split: str, indices: Int64[Tensor, " N"], seeds: Int64[Tensor, " N"] | None = None) -> dict[str, Tensor]:
+    def batch(
+        self, split: str, indices: Int64[Tensor, " N"], seeds: Int64[Tensor, " N"] | None = None
+    ) -> dict[str, Tensor]:
         """The examples at ``indices``: ``{"x": (N, *shape)}``, with ``context`` and ``y`` where the data have them."""
 
 

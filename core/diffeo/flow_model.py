@@ -9,7 +9,6 @@ import math
 from typing import cast
 
 import torch
-from diffeo_registry import BuildError
 from torch import Tensor
 
 from diffeo.augmenter import Augmenter
@@ -19,6 +18,7 @@ from diffeo.combinators import make_steps, require_invertible
 from diffeo.config import Flow
 from diffeo.distribution import Distribution
 from diffeo.network import Encoder
+from diffeo_registry import BuildError
 
 __all__ = ["FlowModel"]
 
@@ -205,7 +205,9 @@ class FlowModel(Distribution):
         if tuple(x.shape[max(0, x.dim() - len(shape)) :]) != shape:
             raise ValueError(f"expected {name} of shape (*B, {', '.join(map(str, shape))}); got {tuple(x.shape)}")
         if x.dtype != self.like.dtype:
-            raise ValueError(f"expected {name} of the flow's dtype {self.like.dtype}; got {x.dtype}: convert one of them")
+            raise ValueError(
+                f"expected {name} of the flow's dtype {self.like.dtype}; got {x.dtype}: convert one of them"
+            )
 
     def _features(self, context: Tensor | None, batch_shape: Shape | None) -> Tensor | None:
         """The encoded context, expanded to the batch shape where one is given."""
@@ -237,4 +239,3 @@ class FlowModel(Distribution):
     def extra_repr(self) -> str:
         exact = "exact" if self._is_exact else "a bound"
         return f"{self.event_shape} -> {self.latent_shape}, start={self.start}, log_prob is {exact}"
-

@@ -20,7 +20,7 @@ class Loss(NamedTuple):
     """The scalar to minimise and scalars to watch. (A NamedTuple: it passes through ``torch.compile``.)"""
 
     value: Tensor
-    metrics: dict[str, Tensor] = {}
+    metrics: dict[str, Tensor] = {}  # noqa: RUF012 - never changed in place
 
 
 class Objective(nn.Module, ABC):

@@ -1,8 +1,7 @@
 """The core's own manifest: the kinds everything is made of, and the components every flow needs."""
 
-from diffeo_registry import Component, Kind, Recipe, hookimpl
-
 from diffeo.records_evaluators import COMPONENTS as EVALUATORS
+from diffeo_registry import Component, Kind, Recipe, hookimpl
 
 BIJECTOR = ("shape", "context_shape")
 

@@ -90,7 +90,11 @@ def test_errors_name_the_step_the_iteration_and_the_shapes():
 @pytest.mark.parametrize(
     ("spec", "shape", "message"),
     [
-        ({"invert": {"steps": ["append"]}}, (2,), r"invert.steps\[0\]: expected a bijector inside invert; got an augmenter"),
+        (
+            {"invert": {"steps": ["append"]}},
+            (2,),
+            r"invert.steps\[0\]: expected a bijector inside invert; got an augmenter",
+        ),
         ({"invert": {"steps": ["fold"]}}, (2, 2), "expected steps that keep the shape inside invert"),
         ({"factor_out": {}}, (1,), r"factor_out: expected at least 2 entries .* got shape \(1,\)"),
         ({"multiscale": {"levels": 3, "steps": []}}, (2,), r"\(level 2 of 3\)"),

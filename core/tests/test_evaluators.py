@@ -5,6 +5,8 @@ import sys
 import numpy as np
 import pytest
 import torch
+from matplotlib.image import imread
+
 from diffeo import Dataset, build
 from diffeo.config_evaluators import Density2D, Likelihood, SampleGrid
 from diffeo.dataset import Target
@@ -13,7 +15,6 @@ from diffeo.evaluators.likelihood import LikelihoodEvaluator, dequantized_gaussi
 from diffeo.evaluators.pictures import contact_sheet
 from diffeo.evaluators.sample_grid import SampleGridEvaluator, to_unit_range
 from diffeo.png import description
-from matplotlib.image import imread
 
 
 class Table(Dataset):

@@ -12,7 +12,9 @@ STEPS = ["stretch", "sinh", {"stretch": {"log_scale": -0.5}}]
 
 def flow(steps, shape=(2,), context_shape=None, **fields):
     torch.manual_seed(0)
-    return diffeo.build("model", {"flow": {"steps": steps, **fields}}, shape=shape, context_shape=context_shape).double()
+    return diffeo.build(
+        "model", {"flow": {"steps": steps, **fields}}, shape=shape, context_shape=context_shape
+    ).double()
 
 
 @pytest.mark.parametrize("start", ["data", "base"])
@@ -160,5 +162,7 @@ def test_a_bound_is_never_called_a_density():
 
 
 def test_start_at_the_base_needs_bijectors():
-    with pytest.raises(diffeo.BuildError, match=r"flow.steps\[0\]: expected a bijector inside a flow that starts at the base"):
+    with pytest.raises(
+        diffeo.BuildError, match=r"flow.steps\[0\]: expected a bijector inside a flow that starts at the base"
+    ):
         diffeo.build("model", {"flow": {"start": "base", "steps": ["append"]}}, shape=(2,))

@@ -48,7 +48,11 @@ def _expect_shape(law: str, actual: Tensor, expected: Tensor) -> None:
 
 
 def _number(values: Tensor, index: tuple[int, ...]) -> str:
-    return f"{float(values.detach()[index]):.17g}" if values.dtype == torch.float64 else f"{float(values[index]):.9g}"
+    return (
+        f"{float(values.detach()[index]):.17g}"
+        if values.dtype == torch.float64
+        else f"{float(values.detach()[index]):.9g}"
+    )
 
 
 def _row(at: Tensor | None, index: tuple[int, ...]) -> str:

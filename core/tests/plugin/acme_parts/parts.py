@@ -12,9 +12,11 @@ class StretchBijector(Bijector):
         self.shift = nn.Parameter(torch.zeros(shape))
 
     def _shift(self, context):
-        return self.shift if context is None else self.shift + context.flatten(-len(self.context_shape)).sum(-1)[
-            (..., *[None] * len(self.in_shape))
-        ]
+        return (
+            self.shift
+            if context is None
+            else self.shift + context.flatten(-len(self.context_shape)).sum(-1)[(..., *[None] * len(self.in_shape))]
+        )
 
     def forward(self, x, *, context=None):
         batch = x.shape[: x.dim() - len(self.in_shape)]
@@ -102,7 +104,9 @@ class DiceDataset(Dataset):
     def __init__(self, config, seed):
         super().__init__({"x": (2,)})
         self.config = config
-        self.points = torch.randint(6, (config.size, 2), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        self.points = torch.randint(
+            6, (config.size, 2), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8
+        )
 
     def size(self, split):
         return len(self.points) if split == "train" else 20
@@ -119,5 +123,3 @@ class ExplodeObjective(Objective):
     def forward(self, model, batch, progress):
         loss = -model.elbo(batch["x"]).mean()
         return Loss(loss / 0 if self.training and progress.step >= self.at else loss)
-
-

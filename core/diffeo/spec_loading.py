@@ -1,0 +1,77 @@
+"""Reading a spec: a file or the name of a recipe, with overrides, to a typed, validated and resolved ``Spec``."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+from diffeo_registry import (
+    BuildError,
+    DiffeoError,
+    Document,
+    Problem,
+    SpecError,
+    installed,
+    structure,
+    to_yaml,
+    unstructure,
+)
+
+from diffeo.config_spec import Spec
+
+__all__ = ["Origin", "load_spec", "located", "resolved_text"]
+
+
+@attrs.frozen
+class Origin:
+    """Where a spec came from: the stem of its name, the document it was read from, and the overrides given with it."""
+
+    name: str
+    document: Document
+    overrides: tuple[str, ...]
+
+
+def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
+    """The spec in a file, or the recipe of that name, with ``--set``-style overrides: typed, validated, defaults filled in.
+
+    Raises ``SpecError`` with every problem at once, one line each: file, line, column, path, what and what to do.
+    """
+    document, stem = _read(source)
+    document = document.override(overrides, Spec, registry=installed())
+    try:
+        spec: Spec = structure(document.data, Spec, registry=installed())
+    except SpecError as error:
+        raise document.located(error) from None
+    object.__setattr__(spec, "origin", Origin(stem, document, tuple(overrides)))
+    return spec
+
+
+def resolved_text(spec: Spec) -> str:
+    """The spec with every default written out and package and version pinned in every slot, as YAML."""
+    origin: Origin | None = spec.origin
+    lines = ["# Resolved: every default written out, package and version pinned in every slot."]
+    if origin is not None:
+        lines += [f"# From {origin.document.name}", *(f"# --set {text}" for text in origin.overrides)]
+    return "\n".join(lines) + "\n" + to_yaml(unstructure(spec, registry=installed()))
+
+
+@contextmanager
+def located(spec: Spec) -> Iterator[None]:
+    """Give errors raised while building a spec their place in the user's file."""
+    try:
+        yield
+    except BuildError as error:
+        if spec.origin is None:
+            raise
+        problem = Problem(path=error.path, message=error.message)
+        raise SpecError([spec.origin.document.locate(problem)]) from error
+
+
+def _read(source: str | Path) -> tuple[Document, str]:
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return Document.read(path), path.stem
+    from diffeo_registry import find_recipe
+
+    recipe = find_recipe(str(source), installed())
+    return Document.parse(recipe.read_text(), str(source)), path.name
