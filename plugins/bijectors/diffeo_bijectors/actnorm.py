@@ -62,6 +62,7 @@ class ActNormBijector(Bijector, DataInitialized):
         require_dimension(shape)
         super().__init__(shape, None, context_shape)
         self.epsilon = config.epsilon
+        self.per_element = config.per_element
         self.parameter_shape = self.in_shape if config.per_element else per_channel(self.in_shape)
         self.positions = torch.Size(self.in_shape).numel() // torch.Size(self.parameter_shape).numel()
         self.shift = nn.Parameter(torch.zeros(self.parameter_shape))
@@ -92,4 +93,4 @@ class ActNormBijector(Bijector, DataInitialized):
         self.initializing = False
 
     def extra_repr(self) -> str:
-        return f"{self.in_shape}" + (", per_element=True" if self.parameter_shape == self.in_shape else "")
+        return f"{self.in_shape}" + (", per_element=True" if self.per_element else "")
