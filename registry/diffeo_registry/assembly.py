@@ -2,8 +2,9 @@
 
 from diffeo_registry.discovery import Plugin, Record
 from diffeo_registry.errors import PluginError
+from diffeo_registry.recipes import RegisteredRecipe
 from diffeo_registry.records import Component, Kind
-from diffeo_registry.registered import Registered, RegisteredRecipe
+from diffeo_registry.registered import Registered
 from diffeo_registry.wording import listed
 
 __all__ = ["Assembly"]

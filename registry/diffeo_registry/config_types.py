@@ -16,6 +16,7 @@ __all__ = [
     "arms",
     "class_of",
     "config_fields",
+    "default_of",
     "field_values",
     "has_slots",
     "is_config",
@@ -24,9 +25,12 @@ __all__ = [
     "is_subclass",
     "item_type",
     "slot_of",
+    "slots_of",
     "type_text",
     "value_type",
 ]
+
+_Factory: Any = attrs.Factory
 
 _SEQUENCES = (tuple, list, Sequence)
 _MAPPINGS = (dict, Mapping)
@@ -62,6 +66,19 @@ def is_config(value: Any) -> bool:
 def is_subclass(kind: Any, base: type) -> bool:
     """Whether a type is a class derived from ``base``."""
     return isinstance(kind, type) and issubclass(kind, base)
+
+
+def default_of(field: "attrs.Attribute[Any]") -> Any:
+    """The default of a field; ``attrs.NOTHING`` if it is required, or if only the finished config can tell."""
+    default: Any = field.default
+    if not isinstance(default, _Factory):
+        return default
+    return attrs.NOTHING if default.takes_self else default.factory()
+
+
+def slots_of(kind: Any) -> list[Slot]:
+    """The slots among the members of a type: none, or nearly always one."""
+    return [slot for slot in map(slot_of, arms(kind)) if slot is not None]
 
 
 def slot_of(kind: Any) -> Slot | None:

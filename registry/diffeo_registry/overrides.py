@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Annotated, Any
 
 import attrs
 
-from diffeo_registry.config_types import arms, config_fields, is_list, is_mapping, item_type, slot_of, value_type
+from diffeo_registry.config_types import arms, config_fields, is_list, is_mapping, item_type, slots_of, value_type
 from diffeo_registry.errors import DiffeoError, Path, Problem, SpecError, format_path
 from diffeo_registry.fields import Slot
 from diffeo_registry.names import Name
@@ -95,7 +95,8 @@ class _Writer:
         self._registry = registry
 
     def apply(self, data: Any, target: type[Any] | Slot) -> Any:
-        return self._set(data, target, self._override.parts, ())
+        kind: Any = Annotated[Any, target] if isinstance(target, Slot) else target
+        return self._set(data, kind, self._override.parts, ())
 
     def _set(self, current: Any, kind: Any, parts: tuple[str, ...], done: Path) -> Any:
         if current is _MISSING and not self.changed:
@@ -105,7 +106,7 @@ class _Writer:
             return self._override.value
         if isinstance(current, list):
             return self._set_item(current, kind, parts, done)  # pyright: ignore[reportUnknownArgumentType]
-        slot = _slot(kind)
+        slot = next(iter(slots_of(kind)), None)
         if slot is not None or (kind is None and isinstance(current, str)):
             return self._set_in_slot(current, slot, parts, done)
         if current is not _MISSING and current is not None and not isinstance(current, dict):
@@ -161,12 +162,6 @@ class _Writer:
 
     def _problem(self, path: Path, message: str) -> SpecError:
         return SpecError([Problem(path=path, message=message)])
-
-
-def _slot(kind: Any) -> Slot | None:
-    if isinstance(kind, Slot):
-        return kind
-    return next((slot for slot in map(slot_of, arms(kind)) if slot is not None), None)
 
 
 def _child(kind: Any, key: str) -> Any:

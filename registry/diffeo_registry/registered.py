@@ -1,4 +1,4 @@
-"""Components and recipes together with the package that brought them, and the classes their records refer to."""
+"""Components together with the package that brought them, and the classes their records refer to."""
 
 import importlib
 from collections.abc import Callable
@@ -9,10 +9,10 @@ import attrs
 
 from diffeo_registry.errors import PluginError
 from diffeo_registry.names import Name
-from diffeo_registry.records import Component, Recipe
+from diffeo_registry.records import Component
 from diffeo_registry.wording import one_line
 
-__all__ = ["Registered", "RegisteredRecipe", "load_reference"]
+__all__ = ["Registered", "load_reference"]
 
 
 @attrs.frozen(kw_only=True)
@@ -59,19 +59,6 @@ class Registered:
             raise PluginError(
                 f"the {what} of {self.qualified}, {reference}, could not be imported: {reason}"
             ) from error
-
-
-@attrs.frozen(kw_only=True)
-class RegisteredRecipe:
-    """A recipe of an installed package."""
-
-    recipe: Recipe
-    package: str
-    package_version: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.recipe.name
 
 
 def load_reference(reference: str) -> Any:

@@ -9,8 +9,9 @@ from diffeo_registry import lookup
 from diffeo_registry.assembly import Assembly
 from diffeo_registry.discovery import Plugin, Record, discover
 from diffeo_registry.names import normalized_package
+from diffeo_registry.recipes import RegisteredRecipe
 from diffeo_registry.records import Kind
-from diffeo_registry.registered import Registered, RegisteredRecipe
+from diffeo_registry.registered import Registered
 from diffeo_registry.wording import did_you_mean
 
 __all__ = ["Registry", "installed"]

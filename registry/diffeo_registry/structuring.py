@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 import attrs
 from cattrs import Converter
 
-from diffeo_registry.config_types import config_fields, field_values, has_slots, slot_of
+from diffeo_registry.config_types import config_fields, default_of, field_values, has_slots, slot_of
 from diffeo_registry.errors import DiffeoError, Path, Problem, SpecError
 from diffeo_registry.fields import Slot
 from diffeo_registry.problems import collecting, refusal
@@ -20,7 +20,6 @@ from diffeo_registry.wording import did_you_mean, one_line, show
 
 __all__ = ["structure"]
 
-_Factory: Any = attrs.Factory
 _Convert: Any = attrs.Converter
 
 
@@ -80,9 +79,9 @@ def _structure_config(value: Any, config: type[Any], converter: Converter) -> An
                 values[key] = _structure_field(given[key], field, converter)
         elif field.default is attrs.NOTHING:
             problems.append(Problem(path=(key,), message="required, but missing"))
-        elif has_slots(field.type) and _has_plain_default(field):
+        elif has_slots(field.type) and default_of(field) is not attrs.NOTHING:
             with collecting(problems, key):
-                values[key] = _structure_field(_plain_default(field), field, converter)
+                values[key] = _structure_field(default_of(field), field, converter)
     problems += _validate(config, values, given)
     if problems:
         raise SpecError(problems)
@@ -100,16 +99,6 @@ def _given_fields(value: Any, config: type[Any]) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
         raise refusal(f"expected fields, as 'key: value'; got {show(value)}")
     return value  # pyright: ignore[reportUnknownVariableType]
-
-
-def _has_plain_default(field: "attrs.Attribute[Any]") -> bool:
-    default: Any = field.default
-    return not (isinstance(default, _Factory) and default.takes_self)
-
-
-def _plain_default(field: "attrs.Attribute[Any]") -> Any:
-    default: Any = field.default
-    return default.factory() if isinstance(default, _Factory) else default
 
 
 def _structure_field(value: Any, field: "attrs.Attribute[Any]", converter: Converter) -> Any:

@@ -5,17 +5,18 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from cattrs import Converter
+import attrs
 
 from diffeo_registry.config_types import (
     arms,
     class_of,
     config_fields,
+    default_of,
     is_config,
     is_list,
     is_mapping,
     item_type,
-    slot_of,
+    slots_of,
     value_type,
 )
 from diffeo_registry.errors import DiffeoError
@@ -24,7 +25,7 @@ from diffeo_registry.registered import Registered
 from diffeo_registry.registry import Registry
 from diffeo_registry.structuring import structure
 
-__all__ = ["unstructure"]
+__all__ = ["plain_default", "unstructure"]
 
 
 def unstructure(config: Any, *, registry: Registry, pinned: bool = True) -> Any:
@@ -43,6 +44,11 @@ def unstructure(config: Any, *, registry: Registry, pinned: bool = True) -> Any:
     return walk.component(structure(config, slot, registry=registry), slot)
 
 
+def plain_default(field: "attrs.Attribute[Any]", registry: Registry) -> Any:
+    """The default of a field as one would write it in a spec; ``attrs.NOTHING`` where it has none."""
+    return _Unstructurer(registry, pinned=False).value(default_of(field), field.type)
+
+
 def _registered(config: Any, registry: Registry) -> Registered | None:
     if not is_config(config):
         raise DiffeoError(f"expected a config; got {config!r}")
@@ -58,7 +64,6 @@ class _Unstructurer:
     def __init__(self, registry: Registry, *, pinned: bool) -> None:
         self._registry = registry
         self._pinned = pinned
-        self._leaves = Converter()
 
     def component(self, config: Any, slot: Slot) -> dict[str, Any]:
         found = self._registry.of(config)
@@ -72,8 +77,8 @@ class _Unstructurer:
     def value(self, value: Any, kind: Any) -> Any:
         members = arms(kind)
         if is_config(value):
-            slot = next((slot for slot in map(slot_of, members) if slot is not None), None)
-            return self.fields(value) if slot is None else self.component(value, slot)
+            slots = slots_of(kind)
+            return self.component(value, slots[0]) if slots else self.fields(value)
         if isinstance(value, list | tuple):
             of_list: Any = next(filter(is_list, members), tuple)
             return [self.value(item, item_type(of_list, index)) for index, item in enumerate(value)]  # pyright: ignore
@@ -82,7 +87,7 @@ class _Unstructurer:
             return {key: self.value(item, of_values) for key, item in value.items()}  # pyright: ignore
         if isinstance(value, enum.Enum):
             return value.value
-        return str(value) if isinstance(value, pathlib.PurePath) else self._leaves.unstructure(value)
+        return str(value) if isinstance(value, pathlib.PurePath) else value
 
     def _shortest_name(self, found: Registered, slot: Slot) -> str:
         for name in (found.name, f"{found.name}@{found.version}"):

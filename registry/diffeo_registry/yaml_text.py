@@ -1,6 +1,7 @@
 """Plain data to YAML text that reads back as the same data."""
 
 import io
+import sys
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -8,7 +9,7 @@ from ruamel.yaml.representer import SafeRepresenter
 
 from diffeo_registry.yaml_scalars import resolve
 
-__all__ = ["to_yaml"]
+__all__ = ["to_flow_yaml", "to_yaml"]
 
 WIDTH = 120
 
@@ -38,11 +39,24 @@ def to_yaml(data: Any) -> str:
         - actnorm
         base: no
     """
+    return _dump(data, width=WIDTH, flow=False)
+
+
+def to_flow_yaml(data: Any) -> str:
+    """The same in one line.
+
+    >>> to_flow_yaml({"mlp": {"hidden": [64, 64], "bias": True}})
+    '{mlp: {hidden: [64, 64], bias: true}}'
+    """
+    return _dump(data, width=sys.maxsize, flow=True).removesuffix("\n")
+
+
+def _dump(data: Any, *, width: int, flow: bool) -> str:
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.Representer = _Representer
-    yaml.default_flow_style = False
+    yaml.default_flow_style = flow
     yaml.sort_base_mapping_type_on_output = False
-    yaml.width = WIDTH
+    yaml.width = width
     yaml.allow_unicode = True
     stream = io.StringIO()
     yaml.dump(data, stream)
