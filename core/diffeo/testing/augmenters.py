@@ -53,9 +53,11 @@ def check_augmenter_law(
     ``log_density`` is log p over y, normalised; ``log_induced`` is log of the density (or probability) of x. A standard
     error above 5% of the expected value means too few draws for the check to say anything, which is an error too.
     """
-    torch.manual_seed(seed)
     many = x.expand(draws, *x.shape)
-    y, log_weight = augmenter.augment(many, context=None if context is None else context.expand(draws, *context.shape))
+    conditions = None if context is None else context.expand(draws, *context.shape)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        y, log_weight = augmenter.augment(many, context=conditions)
     weights = (log_density(y) + log_weight).exp()
     mean, error = weights.mean(0), weights.std(0) / draws**0.5
     expected = log_induced(x).exp()
