@@ -1,19 +1,21 @@
 """Configs of the evaluators that come with the core."""
 
+from typing import Literal
+
 import attrs
 
 from diffeo_registry import field
 
 __all__ = ["Density2D", "Likelihood", "SampleGrid"]
 
-_SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
 
 
 @attrs.frozen(kw_only=True)
 class Likelihood:
     """How well the model predicts examples it has not seen: nats and bits per dimension, with standard errors."""
 
-    split: str = field("test", help="The split that is measured.", choices=_SPLITS)
+    split: Split = field("test", help="The split that is measured.")
     num_samples: int | None = field(
         None,
         help="Draws per example of the importance-weighted bound; without it a flow that is not exact gives its ELBO.",
@@ -35,7 +37,7 @@ class SampleGrid:
         1.0, help="Scales the spread of the base: below 1 gives cleaner, less varied samples.", gt=0
     )
     real: bool = field(True, help="Show real images beside the samples.")
-    split: str = field("test", help="The split the real images are taken from.", choices=_SPLITS)
+    split: Split = field("test", help="The split the real images are taken from.")
     seed: int = field(0, help="Fixes the draws.", ge=0)
 
 
@@ -46,7 +48,7 @@ class Density2D:
     resolution: int = field(200, help="Points of the grid along each axis.", ge=8, le=2000)
     margin: float = field(0.25, help="Room around the data, as a part of their extent.", ge=0)
     max_examples: int = field(20_000, help="At most so many examples in the histogram.", ge=2)
-    split: str = field("test", help="The split that is drawn.", choices=_SPLITS)
+    split: Split = field("test", help="The split that is drawn.")
     num_samples: int = field(32, help="Draws per grid point for a flow that is not exact.", ge=1)
     batch_size: int = field(10_000, help="Grid points per call of the model.", ge=1)
     seed: int = field(0, help="Fixes the draws of a flow that is not exact.", ge=0)

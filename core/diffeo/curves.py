@@ -72,10 +72,12 @@ class Chart(NamedTuple):
         ]
 
 
-def charts(log: Log) -> list[Chart]:
-    """The panels for what the run logged, the most telling first; a loss in bits per dimension is not shown twice."""
+def charts(log: Log, *, unit: str = "bits/dim") -> list[Chart]:
+    """The panels for what the run logged, the most telling first: a likelihood is shown in one unit, the reader's."""
     bits, loss = log.series.get("bits_per_dim"), log.series.get("loss")
     hidden = {"loss"} if bits is not None and loss == bits else set[str]()
+    if unit == "nats" and loss is not None:
+        hidden = {"bits_per_dim"}
     end = max(log.last_step, 1)
     found = [_chart(log, name, text, end) for name, text in _PANELS.items() if name not in hidden]
     return [chart for chart in found if chart is not None]
@@ -86,7 +88,7 @@ def _chart(log: Log, name: str, title: str, end: int) -> Chart | None:
     val_steps, val_values = _finite(*log.series.get(f"val/{name}", ([], [])))
     if len(steps) + len(val_steps) < 2:
         return None
-    log_axis = name == "grad_norm" and min(values, default=0) > 0
+    log_axis = name == "grad_norm" and 0 < 10 * min(values, default=0) < max(values)
     low, high = _range([*values, *val_values], zero=name in ("lr", "steps_per_second"), log=log_axis)
     noisy = name not in ("lr", "steps_per_second") and len(values) >= 20
     raw = _thin(steps, values)
@@ -138,31 +140,31 @@ def _range(values: list[float], *, zero: bool, log: bool) -> tuple[float, float]
 
 def _ticks(low: float, high: float, *, log: bool, whole: bool = False) -> list[tuple[float, str]]:
     """Round numbers inside the limits, which on a logarithmic axis are exponents: 1, 2 and 5 times powers of ten."""
-    if log and high - low > 0.7:
+    if log:
         factors = (1,) if high - low > 2 else (1, 2, 5)
         every = math.ceil((high - low) / 6)
         exponents = [exponent for exponent in range(math.floor(low), math.ceil(high) + 1) if exponent % every == 0]
         candidates = [(e + math.log10(factor), factor * 10.0**e) for e in exponents for factor in factors]
         return [(at, f"{value:g}") for at, value in candidates if low <= at <= high]
-    step = _nice((high - low) / 4)
-    if whole:
-        step = max(1.0, step)
-    first = math.ceil(low / step - 1e-9)
-    marks = [step * (first + i) for i in range(int((high - first * step) / step + 1e-9) + 1)]
-    return [(at, _text(10**at if log else at, step)) for at in marks]
+    step = max(_nice((high - low) / 4), 1.0 if whole else 0.0)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [(step * count, _text(step * count, step)) for count in range(first, last + 1)]
 
 
 def _nice(step: float) -> float:
+    """The round number at or above ``step``: 1, 2, 2.5 or 5 times a power of ten."""
     magnitude = 10.0 ** math.floor(math.log10(step))
     return next(factor * magnitude for factor in (1, 2, 2.5, 5, 10) if factor * magnitude >= step * 0.999)
 
 
 def _text(value: float, step: float) -> str:
-    """A tick as short as its neighbours allow: 20k, 0.005, 2e-05."""
-    value = 0.0 if abs(value) < 1e-12 * abs(step) else value
-    if abs(value) >= 10_000 and value % 100 == 0:
-        return f"{value / 1000:g}k"
-    return f"{value:.4g}"
+    """A tick as short as its neighbours allow: 20k, 1.5M, 0.005, 2e-05."""
+    for unit, name in ((1e6, "M"), (1e4, "k")):
+        if abs(value) >= unit and value % 100 == 0:
+            return f"{value / (1e6 if name == 'M' else 1e3):.10g}{name}"
+    # Two digits beyond the ratio to the step, one for each digit of a step such as 2.5.
+    digits = 3 + math.floor(math.log10(max(abs(value) / step, 1)))
+    return f"{value:.{max(digits, 5)}g}"
 
 
 def _line(name: str, style: str, steps: list[int], values: list[float], frame: _Frame) -> Line:

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diffeo.curves import charts
 from diffeo.png import description
-from diffeo.run_metrics import evaluated, headlines, read_log
+from diffeo.run_metrics import evaluated, headlines, likelihood_unit, read_log
 
 __all__ = ["StructureRow", "duration", "write_report"]
 
@@ -54,10 +54,11 @@ def write_report(
 
     Curves, numbers, pictures and the spec are read from the folder; whatever is not there is left out. ``structure``
     are the rows of ``diffeo.describe_model``, ``versions`` names and versions of what took part, ``facts`` what else
-    is worth knowing (wall time, seed, command), ``unit`` that of the headline: ``"bits/dim"`` or ``"nats"``.
+    is worth knowing (wall time, seed, command), ``unit`` that of likelihoods: ``"bits/dim"`` or ``"nats"``.
     """
     log, metrics = read_log(run / "metrics.jsonl"), evaluated(run)
     spec = run / "spec.yaml"
+    unit = unit or likelihood_unit(metrics)
     total = sum(row.parameters for row in structure if row.depth == 0)
     page = (
         _environment()
@@ -65,7 +66,7 @@ def write_report(
         .render(
             title=run.resolve().name,
             headlines=headlines(log, metrics, unit=unit),
-            charts=charts(log),
+            charts=charts(log, unit=unit),
             sections=_sections(run / "report", metrics),
             structure=structure,
             largest=max((row.parameters for row in structure), default=0),
@@ -144,7 +145,7 @@ def _pairs(numbers: Mapping[str, float]) -> list[tuple[str, str]]:
 
 def number(value: float) -> str:
     """A number as a reader wants it: whole ones whole, others with five digits."""
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:,.5g}"
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:#,.5g}"
 
 
 def _words(name: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Headline", "Log", "evaluated", "headlines", "read_log"]
+__all__ = ["Headline", "Log", "evaluated", "headlines", "likelihood_unit", "read_log"]
 
 
 class Log(NamedTuple):
@@ -61,17 +61,21 @@ def evaluated(run: Path) -> dict[str, float]:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
+def likelihood_unit(metrics: Mapping[str, float]) -> str:
+    """``"bits/dim"`` where a baseline in that unit was measured, which means integer data; else ``"nats"``."""
+    return "bits/dim" if "likelihood/gaussian_bits_per_dim" in metrics else "nats"
+
+
 def headlines(log: Log, metrics: Mapping[str, float], *, unit: str | None = None) -> list[Headline]:
     """The likelihood on held-out data beside where it began and the baseline.
 
-    ``unit`` is ``"bits/dim"`` or ``"nats"``; without it bits per dimension where a baseline in that unit was measured
-    (integer data), else nats.
+    ``unit`` is ``"bits/dim"`` or ``"nats"``, by default what ``likelihood_unit`` says.
     """
     bits, nats = metrics.get("likelihood/bits_per_dim"), metrics.get("likelihood/log_prob")
     if bits is None or nats is None:
         return []
     gaussian = metrics.get("likelihood/gaussian_bits_per_dim")
-    unit = unit or ("nats" if gaussian is None else "bits/dim")
+    unit = unit or likelihood_unit(metrics)
     # Both are the same number in two units, so their quotient converts the others.
     factor = 1.0 if unit == "bits/dim" else nats / bits if bits else math.nan
     error = metrics.get("likelihood/bits_per_dim_standard_error", math.nan) * abs(factor)

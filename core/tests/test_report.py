@@ -171,7 +171,7 @@ def test_durations_read_well(seconds, text):
 
 
 def test_numbers_and_shapes_read_well():
-    assert (number(1234567.0), number(0.123456789), number(math.inf)) == ("1,234,567", "0.12346", "inf")
+    assert (number(1234567.0), number(1.00003), number(math.inf)) == ("1,234,567", "1.0000", "inf")
     assert (format_shape((1, 28, 28)), format_shape(()), format_shape(None)) == ("1 × 28 × 28", "()", "–")
 
 

@@ -30,4 +30,4 @@ def check(spec: str, overrides: tuple[str, ...]) -> None:
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
-    return "" if shape is None else "(" + ", ".join(map(str, shape)) + ")"
+    return "" if shape is None else str(shape)

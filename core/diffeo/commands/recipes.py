@@ -7,6 +7,7 @@ import click
 from diffeo.commands.files import whole_file
 from diffeo.commands.output import print_table
 from diffeo_registry import DiffeoError, installed
+from diffeo_registry.recipes import find_recipe
 
 __all__ = ["recipes"]
 
@@ -25,7 +26,7 @@ def recipes(context: click.Context) -> None:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 def copy(name: str, file: Path) -> None:
     """Write the recipe NAME to FILE (`-`: print it), as the start of a spec of your own."""
-    text = installed().find_recipe(name).read()
+    text = find_recipe(name, installed()).read_text()
     if str(file) == "-":
         click.echo(text, nl=False)
         return

@@ -45,9 +45,11 @@ def sample(
     contexts = _contexts(flow, classes, context)
     with seeded(seed):
         draws = _draw(flow, number, contexts, temperature)
+    if flow.dequantization is not None:
+        draws = draws.to(torch.int64)
     with whole_file(out) as aside:
         if out.suffix == ".png":
-            draw_samples(draws, aside, is_integer=flow.dequantization is not None)
+            draw_samples(draws, aside)
         else:
             _write_table(draws.cpu(), contexts, aside, as_csv=out.suffix == ".csv")
     click.echo(f"wrote {out}: {number * max(1, len(draws))} draws of shape {flow.event_shape}")
@@ -111,4 +113,6 @@ def _write_csv(x: npt.NDArray[Any], context: npt.NDArray[Any] | None, path: Path
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(f"{name}{column}" for name, table in tables.items() for column in range(table.shape[1]))
-        writer.writerows(np.concatenate(list(tables.values()), axis=1).tolist())
+        for rows in zip(*tables.values(), strict=True):
+            # str() of a numpy number has as many digits as tell it apart from its neighbours, repr() of a float more.
+            writer.writerow(str(value) for row in rows for value in row)

@@ -12,25 +12,25 @@ from diffeo.evaluators.sample_grid import to_unit_range
 __all__ = ["draw_samples"]
 
 
-def draw_samples(draws: Tensor, path: Path, *, is_integer: bool) -> None:
+def draw_samples(draws: Tensor, path: Path) -> None:
     """Write draws (M, n, *event_shape) as a PNG: a row of images per context, or a square; points as a scatter plot."""
     shape = tuple(draws.shape[2:])
     if shape == (2,):
         _draw_points(draws.flatten(0, 1), path)
     elif len(shape) == 3 and shape[0] in (1, 3):
-        _draw_images(draws, path, is_integer=is_integer)
+        _draw_images(draws, path)
     else:
         raise ValueError(f"expected images (1 or 3, H, W) or points (2,) for a .png; got {shape}: use .npz or .csv")
 
 
-def _draw_images(draws: Tensor, path: Path, *, is_integer: bool) -> None:
+def _draw_images(draws: Tensor, path: Path) -> None:
     if draws.shape[0] == 1:
         columns = math.ceil(math.sqrt(draws.shape[1]))
         rows = math.ceil(draws.shape[1] / columns)
         padding = draws.new_zeros((1, rows * columns - draws.shape[1], *draws.shape[2:]))
         draws = torch.cat([draws, padding], 1).reshape(rows, columns, *draws.shape[2:])
     # Pixels of 8 bits or less: an overshoot of the flow must not darken the whole sheet.
-    reference = draws.clamp(0, 255).to(torch.uint8) if is_integer else draws
+    reference = draws if draws.is_floating_point() else draws.clamp(0, 255)
     sheet = contact_sheet(to_unit_range(draws, reference).cpu().numpy())
     scale = max(1, round(64 / draws.shape[-1]))
     sheet = sheet.repeat(scale, 0).repeat(scale, 1)

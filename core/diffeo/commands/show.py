@@ -1,20 +1,16 @@
 """``diffeo show``."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
 import click
 
 from diffeo.commands.listing import find_kind
 from diffeo.commands.output import print_table
-from diffeo.commands.source_lines import source_line
 from diffeo.config_spec import Spec, Trainer
 from diffeo_registry import DiffeoError, Registered, Registry, installed
 from diffeo_registry.catalogue import package_of
-from diffeo_registry.config_types import config_fields, type_text
-from diffeo_registry.fields import BOUNDS, HELP, Bounds
+from diffeo_registry.describe import FieldDescription, describe, describe_fields
 from diffeo_registry.names import Name
 from diffeo_registry.wording import did_you_mean
 
@@ -33,7 +29,7 @@ def show(name: str) -> None:
     registry = installed()
     if name in _SECTIONS and not any(one.name == name for one in registry.components):
         click.echo((_SECTIONS[name].__doc__ or "").strip() + "\n")
-        _print_fields(_SECTIONS[name])
+        _print_fields(describe_fields(_SECTIONS[name], registry))
         return
     for number, component in enumerate(_find(name, registry)):
         if number:
@@ -57,24 +53,22 @@ def _find(text: str, registry: Registry) -> list[Registered]:
 
 
 def _show(one: Registered, registry: Registry) -> None:
+    description = describe(one, registry)
     record = one.component
-    kinds = ", ".join(one.kinds)
-    click.echo(f"{click.style(one.name, bold=True)} ({kinds}): {record.summary}")
-    config = one.load_config()
-    text = " ".join((config.__doc__ or "").split())
-    if text not in ("", record.summary):
-        click.echo(text)
+    click.echo(f"{click.style(one.name, bold=True)} ({', '.join(one.kinds)}): {record.summary}")
+    if description.text not in ("", record.summary):
+        click.echo(description.text)
     click.echo()
-    _print_fields(config)
+    _print_fields(description.fields)
     click.echo()
     built = [registry.kinds[kind].built_with for kind in one.kinds if kind in registry.kinds]
     facts = {
         "name": one.qualified,
         "package": f"{one.package} {one.package_version}".strip(),
         "source": record.source,
-        "remark": registry.remark(one),
-        "config": source_line(record.config),
-        "implementation": source_line(record.implementation),
+        "remark": description.remark,
+        "config": description.config,
+        "implementation": description.implementation,
         "built with": ", ".join(("config", *built[0])) if built else "",
     }
     for label, value in facts.items():
@@ -82,26 +76,17 @@ def _show(one: Registered, registry: Registry) -> None:
             click.echo(f"{label + ':':<16}{value}")
 
 
-def _print_fields(config: type[Any]) -> None:
-    fields = config_fields(config)
+def _print_fields(fields: Sequence[FieldDescription]) -> None:
     if not fields:
         click.echo("It has no fields.")
         return
-    print_table(("field", "type", "default", "help"), [_row(key, field) for key, field in fields.items()])
-
-
-def _row(key: str, field: "attrs.Attribute[Any]") -> Sequence[str]:
-    bounds = field.metadata.get(BOUNDS, Bounds())
-    limits = "" if bounds == Bounds() else ", " + str(bounds).removeprefix("a value ")
-    return (key, type_text(field.type) + limits, _default(field.default), field.metadata.get(HELP, ""))
-
-
-def _default(value: Any) -> str:
-    """A default as one would write it in YAML."""
-    if value is attrs.NOTHING:
-        return "required"
-    if isinstance(value, attrs.Factory):  # pyright: ignore[reportArgumentType]
-        value = value.factory()
-    if attrs.has(type(value)):
-        return "its own"
-    return json.dumps(value).strip('"')
+    rows = [
+        (
+            field.name,
+            ", ".join(filter(None, (field.type, field.bounds))),
+            "required" if field.required else field.default,
+            field.help,
+        )
+        for field in fields
+    ]
+    print_table(("field", "type", "default", "help"), rows)
