@@ -1,6 +1,6 @@
 """Data-dependent initialisation: layers that set their parameters from the first batch a trainer shows them."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 from torch import nn
@@ -21,7 +21,7 @@ class DataInitialized(nn.Module):
 
 
 @contextmanager
-def armed(module: nn.Module) -> Iterator[None]:
+def armed(module: nn.Module) -> Generator[None]:
     """Arm every ``DataInitialized`` layer of ``module`` for the calls made in the block; what was not reached is disarmed."""
     layers = [layer for layer in module.modules() if isinstance(layer, DataInitialized)]
     for layer in layers:

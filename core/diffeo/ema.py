@@ -1,6 +1,6 @@
 """Exponential moving average of the weights."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ class MovingAverage:
             average.copy_(state[name])
 
     @contextmanager
-    def applied(self) -> Iterator[None]:
+    def applied(self) -> Generator[None]:
         """Run a block with the averages as the model's weights."""
         kept = [weight.detach().clone() for weight in self._weights]
         self._copy(self._averages)

@@ -1,7 +1,7 @@
 """Seeds derived from seeds: everything random in a run is a function of (seed, purpose, step, ...)."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -22,7 +22,7 @@ def example_seeds(seed: int, step: int, batch_size: int) -> torch.Tensor:
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Generator[None]:
     """Run a block with torch's generators seeded, and put them back as they were."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,23 +1,23 @@
 """Reading a spec: a file or the name of a recipe, with overrides, to a typed, validated and resolved ``Spec``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
+
+from diffeo.config_spec import Spec
 from diffeo_registry import (
     BuildError,
-    DiffeoError,
     Document,
     Problem,
     SpecError,
+    find_recipe,
     installed,
     structure,
     to_yaml,
     unstructure,
 )
-
-from diffeo.config_spec import Spec
 
 __all__ = ["Origin", "load_spec", "located", "resolved_text"]
 
@@ -56,7 +56,7 @@ def resolved_text(spec: Spec) -> str:
 
 
 @contextmanager
-def located(spec: Spec) -> Iterator[None]:
+def located(spec: Spec) -> Generator[None]:
     """Give errors raised while building a spec their place in the user's file."""
     try:
         yield
@@ -71,7 +71,5 @@ def _read(source: str | Path) -> tuple[Document, str]:
     path = Path(source)
     if path.suffix in (".yaml", ".yml") or path.exists():
         return Document.read(path), path.stem
-    from diffeo_registry import find_recipe
-
     recipe = find_recipe(str(source), installed())
     return Document.parse(recipe.read_text(), str(source)), path.name

@@ -7,7 +7,7 @@ a run that is interrupted and resumed continues as if nothing had happened.
 import math
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
@@ -60,10 +60,14 @@ class Loop:
     # Before the first step
 
     def initialize(self) -> None:
-        """Let data-dependent layers set their parameters: one training step without gradients."""
-        with armed(self.module), torch.no_grad(), seeded(derive(self.seed, "initialization")):
-            self.module.train()
-            self.module(self._batch(0, 0), self._progress(0))
+        """Let data-dependent layers set their parameters: one training step without gradients.
+
+        A run that starts from another run's weights has them already.
+        """
+        if self.run.spec.start_from is None:
+            with armed(self.module), torch.no_grad(), seeded(derive(self.seed, "initialization")):
+                self.module.train()
+                self.module(self._batch(0, 0), self._progress(0))
         if self.state.ema is not None:
             self.state.ema = MovingAverage(self.run.model, self.state.ema.decay)
 
@@ -78,7 +82,7 @@ class Loop:
         self.log = log
         stop = StopSignals()
         saved = -1
-        with stop.caught():
+        with stop.caught(), torch.random.fork_rng():
             if self.state.step == 0:
                 self._validate(bar)
             window = Window()
@@ -250,7 +254,7 @@ class StopSignals:
         self.received: int | None = None
 
     @contextmanager
-    def caught(self) -> Iterator[None]:
+    def caught(self) -> Generator[None]:
         """Handle the signals inside the block, where Python allows it (the main thread)."""
         previous: dict[int, Any] = {}
         try:

@@ -3,13 +3,14 @@
 import json
 import random
 
-import diffeo
 import pytest
 import torch
+from safetensors.torch import save
+
+import diffeo
 from diffeo import checkpoints
 from diffeo.model_files import model_bytes, read_model
 from diffeo_registry import Slot, installed, structure
-from safetensors.torch import save
 
 FLOW = {"flow": {"steps": ["stretch", "append"]}}
 
@@ -108,7 +109,7 @@ def test_a_failed_write_leaves_nothing(tmp_path):
 
 
 def test_nothing_to_load_is_told(tmp_path):
-    with pytest.raises(diffeo.CheckpointError, match="expected a run folder, a checkpoint or a model.safetensors"):
+    with pytest.raises(diffeo.CheckpointError, match=r"expected a run folder, a checkpoint or a model.safetensors"):
         diffeo.load(tmp_path / "nowhere")
     (tmp_path / "checkpoints").mkdir()
     with pytest.raises(diffeo.CheckpointError, match="expected a checkpoint; got none"):

@@ -1,9 +1,10 @@
 """Combinators: what they compute, in which order, on which shapes, and where an error points."""
 
-import diffeo
 import pytest
 import torch
 from torch.testing import assert_close
+
+import diffeo
 
 COMBINATORS = {
     "chain": {"chain": {"steps": ["stretch", "sinh"]}},

@@ -2,10 +2,11 @@
 
 import math
 
-import diffeo
 import pytest
 import torch
 from torch.testing import assert_close
+
+import diffeo
 
 STEPS = ["stretch", "sinh", {"stretch": {"log_scale": -0.5}}]
 

@@ -1,10 +1,11 @@
 """The data order: any step from nothing, every example once per epoch."""
 
 import torch
-from diffeo.randomness import derive, example_seeds
-from diffeo.sampling import batch_indices
 from hypothesis import given
 from hypothesis import strategies as st
+
+from diffeo.randomness import derive, example_seeds
+from diffeo.sampling import batch_indices
 
 
 @given(size=st.integers(1, 40), batch=st.integers(1, 50), seed=st.integers(0, 3))

@@ -4,12 +4,13 @@ import hashlib
 import json
 from pathlib import Path
 
-import diffeo
 import pytest
 import torch
+from torch.testing import assert_close
+
+import diffeo
 from diffeo.config_spec import Spec
 from diffeo_registry import installed, structure
-from torch.testing import assert_close
 
 
 def spec(**sections):
@@ -115,7 +116,7 @@ def test_bfloat16_leaves_parameters_and_log_dets_in_float32(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_is_written_down(tmp_path):
-    with pytest.raises(diffeo.RunError, match="loss and grad_norm not finite at step 3 .* lower the learning rate"):
+    with pytest.raises(diffeo.RunError, match=r"loss and grad_norm not finite at step 3 .* lower the learning rate"):
         train(spec(objective="explode"), tmp_path / "run")
     incident = json.loads((tmp_path / "run" / "incidents.jsonl").read_text())
     assert incident["step"] == 3
@@ -153,3 +154,18 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(diffeo.DiffeoError, match="expected a place where a run folder can be written"):
         train(spec(), tmp_path / "file" / "run")
+
+
+def test_start_from_begins_with_another_runs_weights(tmp_path):
+    first = train(spec(), tmp_path / "first")
+    again = {"start_from": str(tmp_path / "first"), "trainer": {"steps": 1, "optimizer": {"sgd": {"lr": 1e-12}}}}
+    second = train(spec(**again), tmp_path / "second")
+    assert_close(second.model.state_dict(), first.model.state_dict())
+
+
+def test_training_leaves_the_callers_generator_alone(tmp_path):
+    torch.manual_seed(5)
+    expected = torch.randn(3)
+    torch.manual_seed(5)
+    train(spec(), tmp_path / "run")
+    assert torch.equal(torch.randn(3), expected)

@@ -1,4 +1,5 @@
 import attrs
+
 from diffeo_registry import field
 
 

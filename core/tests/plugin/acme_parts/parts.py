@@ -1,8 +1,9 @@
 import math
 
 import torch
-from diffeo import Augmenter, Bijector, Dataset, Encoder, Loss, Objective
 from torch import nn
+
+from diffeo import Augmenter, Bijector, Dataset, Encoder, Loss, Objective
 
 
 class StretchBijector(Bijector):
