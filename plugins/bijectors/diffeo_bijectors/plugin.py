@@ -1,6 +1,7 @@
 """The manifest: couplings, autoregressive layers and what fills their slots; the linear maps are in ``records_linear``."""
 
 from diffeo_bijectors.records_linear import COMPONENTS as LINEAR
+from diffeo_bijectors.records_recipes import RECIPES
 from diffeo_registry import Component, Kind, Recipe, hookimpl
 
 NICE = "Dinh et al. 2014, arXiv:1410.8516"
@@ -127,4 +128,4 @@ COMPONENTS = [
 
 @hookimpl
 def diffeo_components() -> list[Component | Kind | Recipe]:
-    return [*KINDS, *COMPONENTS, *LINEAR]
+    return [*KINDS, *COMPONENTS, *LINEAR, *RECIPES]

@@ -75,60 +75,57 @@ def find_bin(
 ) -> Bin:
     """The bin of each value along ``axis``: 0 for values of x, 1 for values of y.
 
-    Widths and heights go through one softmax, (2, K, *S). A knot is a sum of sizes below it; the sums with gradient are
-    taken for the bin that was found only, as a masked sum rather than as a look-up in a cumulative sum, whose backward
-    pass would cost three more passes over all bins.
+    Widths and heights go through one softmax, (2, K, *S). The corner of a bin is the sum of the sizes below it: it is taken
+    with a mask for the bin that was found, rather than looked up in a cumulative sum, whose backward pass costs more. The
+    mask is kept as 0 and 1 in the dtype of the values, for sums and products of mixed dtypes are slow.
     """
     bins = (params.shape[0] + 1) // 3
     raw_sizes, raw_derivatives = params.split([2 * bins, bins - 1])
     fractions = torch.softmax(raw_sizes.unflatten(0, (2, bins)), dim=1)
-    ones = (1,) * values.dim()
-    smallest = params.new_tensor(min_sizes).reshape(2, *ones)
-    with torch.no_grad():
-        below = is_above_knots(values, fractions[axis], bound, min_sizes[axis])
-        index = below.sum(0)
-    start = (fractions[:, :-1] * below).sum(1)
+    below = knots_below(values.detach(), fractions[axis].detach(), bound, min_sizes[axis])
+    count = below.sum(0)
+    index = count.long()
+    start = (fractions * below).sum(1)
     size = fractions.gather(1, index.expand(2, 1, *index.shape)).squeeze(1)
-    box, free = 2.0 * bound, 1.0 - bins * smallest
-    left, bottom = (box * (free * start + smallest * index) - bound).unbind(0)
-    width, height = (box * (free * size + smallest)).unbind(0)
+    smallest = torch.linspace(*min_sizes, 2, dtype=values.dtype, device=values.device).reshape(2, *(1,) * values.dim())
+    fixed, free = 2.0 * bound * smallest, 2.0 * bound * (1.0 - bins * smallest)
+    left, bottom = torch.addcmul(fixed * count - bound, free, start).unbind(0)
+    width, height = torch.addcmul(fixed, free, size).unbind(0)
     return Bin(left, bottom, width, height, *end_derivatives(raw_derivatives, index, min_derivative))
 
 
-def is_above_knots(
+def knots_below(
     values: Float[Tensor, "*S"], fractions: Float[Tensor, " K *S"], bound: float, min_size: float
-) -> Tensor:
-    """Whether each value is at or above each inner knot, ``(K - 1, *S)``; its sum is the index of the bin."""
+) -> Float[Tensor, " K *S"]:
+    """1 for each inner knot at or below the value, else 0, and K such planes: the last one, for the edge of the box, is 0.
+
+    The number of ones is the index of the bin, so it is K - 1 at most, whatever rounding does.
+    """
     bins = fractions.shape[0]
-    number = torch.arange(1, bins, dtype=values.dtype, device=values.device).reshape(-1, *(1,) * values.dim())
-    knots = fractions[:-1].cumsum(0) * (2.0 * bound * (1.0 - bins * min_size)) + (
-        2.0 * bound * min_size * number - bound
-    )
-    return values >= knots
+    number = torch.arange(1, bins + 1, dtype=values.dtype, device=values.device)
+    fixed = (2.0 * bound * min_size * number - bound).masked_fill(number == bins, math.inf)
+    free = 2.0 * bound * (1.0 - bins * min_size)
+    ahead = torch.sub(values - fixed.reshape(-1, *(1,) * values.dim()), fractions.cumsum(0), alpha=free)
+    return ahead.ge_(0.0)  # in place: 0 and 1 in the dtype of the values
 
 
 def end_derivatives(
     raw: Float[Tensor, " K_inner *S"], index: Int64[Tensor, "*S"], min_derivative: float
 ) -> tuple[Float[Tensor, "*S"], Float[Tensor, "*S"]]:
-    """Derivatives at both ends of a bin: 1 at the ends of the box, ``min_derivative + softplus(raw + offset)`` inside."""
-    offset = math.log(math.expm1(1.0 - min_derivative))  # so that raw == 0 gives 1
-    ends = torch.stack([index - 1, index])
-    inner = min_derivative + F.softplus(raw.gather(0, ends.clamp(0, raw.shape[0] - 1)) + offset)
-    at_edge = (ends < 0) | (ends >= raw.shape[0])
-    left, right = torch.where(at_edge, 1.0, inner).unbind(0)
+    """Derivatives at both ends of a bin, ``min_derivative + softplus(raw + offset)``, with raw 0 at the ends of the box."""
+    offset = math.log(math.expm1(1.0 - min_derivative))  # so that raw 0 gives 1
+    padded = F.pad(raw, (*(0, 0) * index.dim(), 1, 1))
+    left, right = (min_derivative + F.softplus(padded.gather(0, torch.stack([index, index + 1])) + offset)).unbind(0)
     return left, right
 
 
 def rise_and_log_derivative(right: Tensor, left: Tensor, bin_: Bin) -> tuple[Tensor, Tensor]:
-    """Fraction of the bin's height reached, and log dy/dx, at the fraction ``right`` of its width (``left = 1 - right``).
-
-    The terms of Durkan et al. (eq. 4, 5) are regrouped into sums of positive ones, so nothing cancels.
-    """
+    """Fraction of the bin's height reached, and log dy/dx, at the fraction ``right`` of its width (``left = 1 - right``)."""
     slope, d0, d1 = bin_.height / bin_.width, bin_.left_derivative, bin_.right_derivative
-    both = right * left
-    denominator = slope * (right.square() + left.square()) + (d0 + d1) * both
-    rise = (slope * right.square() + d0 * both) / denominator
-    derivative = d1 * right.square() + 2.0 * slope * both + d0 * left.square()
+    right_squared, both = right.square(), right * left
+    denominator = slope + (d0 + d1 - 2.0 * slope) * both  # at least slope / 2, for both <= 1 / 4
+    rise = (slope * right_squared + d0 * both) / denominator
+    derivative = d1 * right_squared + 2.0 * slope * both + d0 * left.square()
     return rise, torch.log(derivative * (slope / denominator).square())
 
 
