@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from diffeo_data.config import (
     Checkerboard,
+    Csv,
     EightGaussians,
     FashionMnist,
     FashionMnistSmall,
+    ImageFolder,
+    Npy,
     Pinwheel,
     Rings,
     TwoMoons,
@@ -16,8 +19,12 @@ from diffeo_data.config import (
 from diffeo_data.errors import DataFileError, MissingDataError
 
 if TYPE_CHECKING:
+    from diffeo_data.csv_file import CsvDataset
+    from diffeo_data.fashion_mnist import FashionMnistDataset
     from diffeo_data.fashion_mnist_small import FashionMnistSmallDataset
-    from diffeo_data.torchvision_guard import load_torchvision
+    from diffeo_data.image_folder import ImageFolderDataset
+    from diffeo_data.npy_file import NpyDataset
+    from diffeo_data.torchvision_guard import guard_torchvision
     from diffeo_data.toys import (
         CheckerboardDataset,
         EightGaussiansDataset,
@@ -29,25 +36,36 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CheckerboardDataset": "toys",
+    "CsvDataset": "csv_file",
     "EightGaussiansDataset": "toys",
+    "FashionMnistDataset": "fashion_mnist",
     "FashionMnistSmallDataset": "fashion_mnist_small",
+    "ImageFolderDataset": "image_folder",
+    "NpyDataset": "npy_file",
     "PinwheelDataset": "toys",
     "RingsDataset": "toys",
     "TwoMoonsDataset": "toys",
     "TwoSpiralsDataset": "toys",
-    "load_torchvision": "torchvision_guard",
+    "guard_torchvision": "torchvision_guard",
 }
 
 __all__ = [
     "Checkerboard",
     "CheckerboardDataset",
+    "Csv",
+    "CsvDataset",
     "DataFileError",
     "EightGaussians",
     "EightGaussiansDataset",
     "FashionMnist",
+    "FashionMnistDataset",
     "FashionMnistSmall",
     "FashionMnistSmallDataset",
+    "ImageFolder",
+    "ImageFolderDataset",
     "MissingDataError",
+    "Npy",
+    "NpyDataset",
     "Pinwheel",
     "PinwheelDataset",
     "Rings",
@@ -56,7 +74,7 @@ __all__ = [
     "TwoMoonsDataset",
     "TwoSpirals",
     "TwoSpiralsDataset",
-    "load_torchvision",
+    "guard_torchvision",
 ]
 
 

@@ -1,14 +1,19 @@
 """The configs of the data sets: their fields are the keys in a spec. Free of torch and numpy."""
 
+from pathlib import Path
+
 import attrs
 
 from diffeo_registry import field
 
 __all__ = [
     "Checkerboard",
+    "Csv",
     "EightGaussians",
     "FashionMnist",
     "FashionMnistSmall",
+    "ImageFolder",
+    "Npy",
     "Pinwheel",
     "Rings",
     "TwoMoons",
@@ -39,7 +44,7 @@ class _Squares:
 class FashionMnist(_Squares):
     """Fashion-MNIST: 60,000 training and 10,000 test images of clothes in ten classes, 28 x 28 greys in 0..255."""
 
-    folder: str | None = field(
+    folder: Path | None = field(
         None,
         help="Folder of the four idx files, gzipped or not; by default where Debian's dataset-fashion-mnist puts them.",
     )
@@ -103,3 +108,64 @@ class TwoSpirals(_Toy):
     """Two interleaved spirals of one and a half turns."""
 
     noise: float = field(0.1, help="Standard deviation of the noise, in units of the data.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class _HeldOut:
+    """Fields of the data sets that are split by fractions."""
+
+    val: float = field(0.1, help="Fraction of the examples held out for validation, chosen by the seed.", ge=0, lt=1)
+    test: float = field(0.1, help="Fraction of the examples held out for the test, chosen by the seed.", ge=0, lt=1)
+
+
+@attrs.frozen(kw_only=True)
+class Csv(_HeldOut):
+    """A text file of numbers, one example a line. Values stay as they are: scaling is a step of the flow."""
+
+    path: Path = field(help="The file, in UTF-8.")
+    columns: tuple[str, ...] | None = field(
+        None, help="Names of the columns that make up x; by default all that are neither context nor label."
+    )
+    context: tuple[str, ...] = field((), help="Names of the columns that condition the model.")
+    label: str | None = field(None, help="Name of a column of class labels 0, 1, 2, ..., delivered as y.")
+    header: bool | None = field(
+        None,
+        help="Whether the first line holds names; by default it does if none of its values is a number. "
+        'Without names the columns are "1", "2", ...',
+    )
+    delimiter: str = field(",", help='The character between values; "\\t" for a tab.')
+    dtype: str = field("float32", help="Precision in which values are delivered.", choices=("float32", "float64"))
+
+
+@attrs.frozen(kw_only=True)
+class Npy(_HeldOut):
+    """An array of shape (N, ...) in a .npy or .npz file. Values stay as they are: scaling is a step of the flow."""
+
+    path: Path = field(help="The file.")
+    x: str | None = field(None, help="Name of the array of examples in a .npz; not needed where it is the only one.")
+    context: str | None = field(None, help="Name of an array (N, ...) in the .npz that conditions the model.")
+    label: str | None = field(None, help="Name of an array (N,) of class labels 0, 1, 2, ..., delivered as y.")
+    dtype: str = field(
+        "float32",
+        help="Type in which x is delivered; uint8 takes whole numbers in 0..255, as images have.",
+        choices=("float32", "float64", "uint8"),
+    )
+
+
+@attrs.frozen(kw_only=True)
+class ImageFolder(_HeldOut):
+    """Image files below a folder, in subfolders named for their classes if they have labels."""
+
+    path: Path = field(help="The folder; files are found at any depth.")
+    size: int = field(
+        help="Side of the square images delivered: the short side is resized to it, the middle cut out.", ge=1
+    )
+    grayscale: bool = field(False, help="Whether to deliver one channel of greys instead of red, green and blue.")
+    num_classes: int = field(
+        0, help="Number of class subfolders, labelled in the order of their names; 0: no labels.", ge=0
+    )
+    context: str | None = field(
+        None, help="What conditions the model: `label` (one-hot, num_classes numbers) or nothing.", choices=("label",)
+    )
+    flip: float = field(0.0, help="Probability that a training image is mirrored left to right.", ge=0, le=1)
+    in_memory: bool = field(True, help="Whether all images are read once, before training, and kept; else at each use.")

@@ -21,6 +21,13 @@ def _dataset(name: str, module: str, config: str, summary: str, source: str = ""
 def diffeo_components() -> list[Component | Kind | Recipe]:
     return [
         _dataset(
+            "fashion_mnist",
+            "fashion_mnist",
+            "FashionMnist",
+            "60,000 + 10,000 images of clothes in ten classes, from files on disk",
+            FASHION_MNIST,
+        ),
+        _dataset(
             "fashion_mnist_small",
             "fashion_mnist_small",
             "FashionMnistSmall",
@@ -35,4 +42,7 @@ def diffeo_components() -> list[Component | Kind | Recipe]:
         _dataset("rings", "toys", "Rings", "4 circles in the plane, with the exact log-density", FFJORD),
         _dataset("pinwheel", "toys", "Pinwheel", "5 curved arms in the plane", "Johnson et al. 2016, arXiv:1603.06277"),
         _dataset("two_spirals", "toys", "TwoSpirals", "Two interleaved spirals in the plane", FFJORD),
+        _dataset("csv", "csv_file", "Csv", "A text file of numbers, one example a line"),
+        _dataset("npy", "npy_file", "Npy", "An array of examples in a .npy or .npz file"),
+        _dataset("image_folder", "image_folder", "ImageFolder", "Image files below a folder, with classes or without"),
     ]

@@ -10,29 +10,26 @@ Whether this is needed is found out before the import, because a failed one leav
 ``_C`` loads, or torchvision is imported already, nothing is declared.
 """
 
-import importlib
 import importlib.machinery
 import importlib.util
 import sys
 from functools import cache
-from typing import Any
 
 import torch
 
-__all__ = ["load_torchvision"]
+__all__ = ["guard_torchvision"]
 
 SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
-def load_torchvision(module: str = "torchvision") -> Any:
-    """Import ``module`` of torchvision, beside a CPU build of torch too.
+def guard_torchvision() -> None:
+    """Make ``import torchvision`` work beside a CPU build of torch too; call it before the import, any number of times.
 
-    >>> load_torchvision("torchvision.datasets.mnist").FashionMNIST.__name__
-    'FashionMNIST'
+    >>> guard_torchvision()
+    >>> from torchvision.datasets import FashionMNIST
     """
     if "torchvision" not in sys.modules:
         _declare_missing_operators()
-    return importlib.import_module(module)
 
 
 @cache  # keeps the Library alive: its declarations go when it is collected

@@ -62,7 +62,7 @@ def checkerboard_log_prob(x: Float[Tensor, "*B 2"]) -> Float[Tensor, "*B"]:
         for second in (lower[..., 1], upper[..., 1]):
             in_range = (first >= -2) & (first <= 1) & (second >= -2) & (second <= 1)
             inside = inside | (in_range & ((first + second) % 2 == 0))
-    return torch.where(inside, -math.log(32), -math.inf).to(x.dtype)
+    return torch.full_like(x[..., 0], -math.log(32)).masked_fill(~inside, -math.inf)
 
 
 def two_moons(u: Float[Tensor, "N 4"], noise: float) -> Float[Tensor, "N 2"]:

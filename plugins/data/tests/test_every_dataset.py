@@ -1,0 +1,105 @@
+"""What the protocol promises, for every data set of the package."""
+
+import pytest
+import torch
+
+from diffeo import Dataset
+
+SPLITS = ("train", "val", "test")
+
+
+def same(one, other):
+    assert one.keys() == other.keys()
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def rows_of(data, split):
+    """All examples of a split as hashable rows; 200 of an endless one."""
+    size = data.size(split)
+    x = data.batch(split, torch.arange(200 if size is None else size))["x"]
+    return [row.numpy().tobytes() for row in x]
+
+
+def test_a_batch_has_the_shapes_that_are_announced(make_dataset):
+    data = make_dataset(0)
+    assert isinstance(data, Dataset)
+    data.prepare()
+    for split in SPLITS:
+        batch = data.batch(split, torch.arange(3))
+        assert {name: tuple(values.shape[1:]) for name, values in batch.items()} == data.shapes
+        assert all(len(values) == 3 for values in batch.values())
+
+
+def test_an_empty_batch_has_the_same_shapes(make_dataset):
+    empty = torch.arange(0)
+    batch = make_dataset(0).batch("train", empty, empty)
+    assert {name: tuple(values.shape) for name, values in batch.items()} == {
+        name: (0, *shape) for name, shape in make_dataset(0).shapes.items()
+    }
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("seeded", [True, False])
+def test_a_batch_depends_on_its_arguments_alone(make_dataset, split, seeded):
+    indices = torch.tensor([1, 0, 2, 1])
+    seeds = torch.tensor([5, -6, 2**62, 8]) if seeded else None
+    data = make_dataset(0)
+    first = data.batch(split, indices, seeds)
+    data.batch(split, torch.tensor([0]))
+    assert same(data.batch(split, indices, seeds), first)
+    assert same(make_dataset(0).batch(split, indices, seeds), first)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_rows_do_not_depend_on_their_neighbours(make_dataset, split):
+    data = make_dataset(0)
+    indices, seeds = torch.tensor([1, 0, 2, 1]), torch.tensor([5, 6, 7, 8])
+    whole = data.batch(split, indices, seeds)
+    order = torch.tensor([3, 1, 0])
+    part = data.batch(split, indices[order], seeds[order])
+    assert same(part, {name: values[order] for name, values in whole.items()})
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_held_out_examples_do_not_change_with_seeds(make_dataset, split):
+    data, indices = make_dataset(0), torch.arange(2)
+    assert same(data.batch(split, indices, torch.tensor([1, 2])), data.batch(split, indices, torch.tensor([3, 4])))
+    assert same(data.batch(split, indices, torch.tensor([1, 2])), data.batch(split, indices))
+
+
+def test_splits_are_disjoint(make_dataset):
+    data = make_dataset(0)
+    train, val, test = (set(rows_of(data, split)) for split in SPLITS)
+    assert not train & val
+    assert not train & test
+    assert not val & test
+
+
+def test_the_assignment_to_splits_follows_the_seed(make_dataset):
+    assert rows_of(make_dataset(3), "val") == rows_of(make_dataset(3), "val")
+    assert rows_of(make_dataset(3), "val") != rows_of(make_dataset(4), "val")
+
+
+def test_all_examples_are_in_some_split(make_dataset):
+    """Whatever the seed, the training and validation (and, where there is no test file, test) splits hold the same rows."""
+    one, other = make_dataset(0), make_dataset(1)
+    if one.size("train") is None:
+        assert one.size("val") == 50
+        assert one.size("test") == 70
+        return
+    pools = [sorted(row for split in SPLITS for row in rows_of(data, split)) for data in (one, other)]
+    assert pools[0] == pools[1]
+    assert len(pools[0]) == sum(one.size(split) for split in SPLITS)
+
+
+def test_an_unknown_split_is_an_error(make_dataset):
+    with pytest.raises(ValueError, match="expected a split named 'train', 'val' or 'test'; got 'valid'"):
+        make_dataset(0).size("valid")
+    with pytest.raises(ValueError, match="got 'valid'"):
+        make_dataset(0).batch("valid", torch.arange(1))
+
+
+def test_an_index_beyond_the_split_is_an_error(make_dataset):
+    data = make_dataset(0)
+    with pytest.raises(IndexError):
+        data.batch("val", torch.tensor([data.size("val")]))
