@@ -40,7 +40,7 @@ def of_config(config: type[Any], components: Sequence[Registered]) -> Registered
     found = [one for one in components if one.component.config == reference]
     if not found:
         same_name = [one for one in components if one.component.config.endswith(f":{config.__qualname__}")]
-        found = [one for one in same_name if one.load_config() is config]
+        found = [one for one in same_name if _is_config_of(one, config)]
     if not found:
         raise DiffeoError(
             f"expected the config of an installed component; got {config.__module__}.{config.__qualname__}"
@@ -49,6 +49,13 @@ def of_config(config: type[Any], components: Sequence[Registered]) -> Registered
         names = listed([one.qualified for one in found], "and")
         raise PluginError(f"{reference} is registered as {names}; disable one: DIFFEO_DISABLE={found[-1].package}")
     return found[0]
+
+
+def _is_config_of(one: Registered, config: type[Any]) -> bool:
+    try:
+        return one.load_config() is config
+    except DiffeoError:  # somebody else's class of the same name
+        return False
 
 
 def _named(name: Name, registry: "Registry") -> list[Registered]:
@@ -104,8 +111,11 @@ def _absent_package(name: Name, kinds: tuple[str, ...], registry: "Registry") ->
 def _unknown(name: Name, kinds: tuple[str, ...], registry: "Registry") -> str:
     of_kinds = [one for one in registry.components if set(one.kinds) & set(kinds)]
     of_package = [one for one in of_kinds if name.package in (None, one.package)]
+    elsewhere = [f"{one.package}/{one.name}" for one in of_kinds if one.name == name.name]
     hint = did_you_mean(name.name, {one.name for one in of_package})
-    if not hint:
+    if elsewhere:
+        hint = f"; did you mean {elsewhere[0]!r}?"
+    elif not hint:
         kind = registry.kinds.get(kinds[0])
         hint = f"; see diffeo list {kind.plural if kind else kinds[0]}"
     place = f" in {name.package}" if name.package else ""

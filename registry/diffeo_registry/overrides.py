@@ -45,8 +45,9 @@ class Override:
 def parse_override(text: str) -> Override:
     """Read ``a.b.0.c=VALUE`` or ``a.b[0].c=VALUE``; the value is YAML, nothing is null.
 
-    >>> parse_override("model.flow.steps[1].coupling.network={mlp: {hidden: [64]}}")
-    Override(parts=('model', 'flow', 'steps', '1', 'coupling', 'network'), value={'mlp': {'hidden': [64]}}, text=...)
+    >>> override = parse_override("flow.steps[1].coupling.network={mlp: {hidden: [64]}}")
+    >>> override.parts, override.value
+    (('flow', 'steps', '1', 'coupling', 'network'), {'mlp': {'hidden': [64]}})
     """
     path, equals, value = text.partition("=")
     path = path.strip()

@@ -84,7 +84,8 @@ def _structure_config(value: Any, config: type[Any], converter: Converter) -> An
                 values[key] = _structure_field(default_of(field), field, converter)
     problems += _validate(config, values, given)
     if problems:
-        raise SpecError(problems)
+        order = {key: place for place, key in enumerate(fields)}
+        raise SpecError(sorted(problems, key=lambda problem: order.get(str(problem.path[0]), -1)))
     try:
         return config(**values)
     except Exception as error:  # what the fields must satisfy together

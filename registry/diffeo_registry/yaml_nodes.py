@@ -135,9 +135,9 @@ class Reader:
         return Node(_position(event), None)
 
     def _content(self, event: Any, events: Iterator[Any], path: Path) -> Any:
-        tag = None if event.tag is None or str(event.tag) == "!" else str(event.tag)
+        tag = None if event.tag is None else str(event.tag)
         name = "" if tag is None else CORE_TAGS.get(tag, "")
-        if tag is not None and not name:
+        if tag not in (None, "!") and not name:
             self.problem(path, _position(event), f"expected plain YAML; got tag {tag!r}")
         if _is(event, ScalarEvent):
             return self._scalar(event, name, path)
@@ -151,7 +151,7 @@ class Reader:
         try:
             if tag:
                 return resolve_tagged(text, tag)
-            return resolve(text) if event.implicit[0] else text
+            return resolve(text) if event.implicit[0] and event.tag is None else text
         except ValueError as error:  # not a value of its tag
             self.problem(path, _position(event), one_line(str(error)))
             return None
