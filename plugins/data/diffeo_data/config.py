@@ -1,6 +1,7 @@
 """The configs of the data sets: their fields are the keys in a spec. Free of torch and numpy."""
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -110,16 +111,12 @@ class TwoSpirals(_Toy):
     noise: float = field(0.1, help="Standard deviation of the noise, in units of the data.", ge=0)
 
 
-@attrs.frozen(kw_only=True)
-class _HeldOut:
-    """Fields of the data sets that are split by fractions."""
-
-    val: float = field(0.1, help="Fraction of the examples held out for validation, chosen by the seed.", ge=0, lt=1)
-    test: float = field(0.1, help="Fraction of the examples held out for the test, chosen by the seed.", ge=0, lt=1)
+def _held_out(purpose: str) -> Any:
+    return field(0.1, help=f"Fraction of the examples held out for {purpose}, chosen by the seed.", ge=0, lt=1)
 
 
 @attrs.frozen(kw_only=True)
-class Csv(_HeldOut):
+class Csv:
     """A text file of numbers, one example a line. Values stay as they are: scaling is a step of the flow."""
 
     path: Path = field(help="The file, in UTF-8.")
@@ -135,10 +132,12 @@ class Csv(_HeldOut):
     )
     delimiter: str = field(",", help='The character between values; "\\t" for a tab.')
     dtype: str = field("float32", help="Precision in which values are delivered.", choices=("float32", "float64"))
+    val: float = _held_out("validation")
+    test: float = _held_out("the test")
 
 
 @attrs.frozen(kw_only=True)
-class Npy(_HeldOut):
+class Npy:
     """An array of shape (N, ...) in a .npy or .npz file. Values stay as they are: scaling is a step of the flow."""
 
     path: Path = field(help="The file.")
@@ -150,10 +149,12 @@ class Npy(_HeldOut):
         help="Type in which x is delivered; uint8 takes whole numbers in 0..255, as images have.",
         choices=("float32", "float64", "uint8"),
     )
+    val: float = _held_out("validation")
+    test: float = _held_out("the test")
 
 
 @attrs.frozen(kw_only=True)
-class ImageFolder(_HeldOut):
+class ImageFolder:
     """Image files below a folder, in subfolders named for their classes if they have labels."""
 
     path: Path = field(help="The folder; files are found at any depth.")
@@ -169,3 +170,5 @@ class ImageFolder(_HeldOut):
     )
     flip: float = field(0.0, help="Probability that a training image is mirrored left to right.", ge=0, le=1)
     in_memory: bool = field(True, help="Whether all images are read once, before training, and kept; else at each use.")
+    val: float = _held_out("validation")
+    test: float = _held_out("the test")
