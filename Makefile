@@ -29,7 +29,7 @@ test-all: check  ## the long matrix as well
 	@$(PYTEST)
 
 check: $(STAMP)  ## lint, types and import rules only
-	@echo "ruff check" && $(BIN)/ruff check --quiet
+	@echo "ruff check" && $(BIN)/ruff check --quiet --output-format concise
 	@echo "ruff format --check" && $(BIN)/ruff format --check --quiet
 	@echo "lint-imports" && $(BIN)/lint-imports --no-cache > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log >&2; exit 1; }
 	@echo "pyright" && $(BIN)/pyright --warnings > $(VENV)/pyright.log || { cat $(VENV)/pyright.log >&2; exit 1; }
