@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from diffeo_bijectors.autoregressive import AutoregressiveBijector
     from diffeo_bijectors.channel import ChannelSplit
     from diffeo_bijectors.checkerboard import CheckerboardSplit
+    from diffeo_bijectors.compiling import compile_elementwise
     from diffeo_bijectors.conv1x1 import Conv1x1Bijector
     from diffeo_bijectors.conv_encoder import ConvEncoderEncoder
     from diffeo_bijectors.conv_resnet import ConvResNetNetwork
@@ -94,6 +95,7 @@ _HOME = {
     "SqueezeBijector": "squeeze",
     "TanhScale": "tanh_scale",
     "UniformDequantization": "uniform",
+    "compile_elementwise": "compiling",
     "rational_quadratic": "rq_spline",
     "rational_quadratic_inverse": "rq_spline",
 }
@@ -163,6 +165,7 @@ __all__ = [
     "TanhScale",
     "Uniform",
     "UniformDequantization",
+    "compile_elementwise",
     "rational_quadratic",
     "rational_quadratic_inverse",
 ]

@@ -105,8 +105,8 @@ def knots_below(
     number = torch.arange(1, bins + 1, dtype=values.dtype, device=values.device)
     fixed = (2.0 * bound * min_size * number - bound).masked_fill(number == bins, math.inf)
     free = 2.0 * bound * (1.0 - bins * min_size)
-    ahead = torch.sub(values - fixed.reshape(-1, *(1,) * values.dim()), fractions.cumsum(0), alpha=free)
-    return ahead.ge_(0.0)  # in place: 0 and 1 in the dtype of the values
+    knots = torch.add(fixed.reshape(-1, *(1,) * values.dim()), fractions.cumsum(0), alpha=free)
+    return (values >= knots).to(values.dtype)
 
 
 def end_derivatives(
