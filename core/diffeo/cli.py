@@ -82,9 +82,9 @@ def run(arguments: Sequence[str]) -> int:
         warnings.showwarning = _show_warning
         try:
             return int(_diffeo.main(rest, prog_name="diffeo", standalone_mode=False) or 0)
-        except click.ClickException as error:
-            error.show()
-            return error.exit_code
+        except click.UsageError as error:
+            print(_usage_line(error), file=sys.stderr)
+            return 2
         except (KeyboardInterrupt, click.Abort):
             return 130
         except BrokenPipeError:
@@ -97,6 +97,11 @@ def run(arguments: Sequence[str]) -> int:
             else:
                 print("\n".join(_lines(error)), file=sys.stderr)
             return 2 if isinstance(error, (ValueError, OSError)) else 1
+
+
+def _usage_line(error: click.UsageError) -> str:
+    command = "diffeo" if error.ctx is None else error.ctx.command_path
+    return f"{command}: {error.format_message()} (see {command} --help)"
 
 
 def _lines(error: Exception) -> list[str]:

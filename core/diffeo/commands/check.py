@@ -18,7 +18,8 @@ def check(spec: str, overrides: tuple[str, ...]) -> None:
 
     Nothing is trained or written. Data that are not there are a warning.
     """
-    plan = diffeo.check(diffeo.load_spec(spec, overrides=overrides))
+    loaded = diffeo.load_spec(spec, overrides=overrides)  # before torch is imported: mistakes are told at once
+    plan = diffeo.check(loaded)
     rows = [
         ("  " * row.depth + row.name, _shape(row.in_shape), _shape(row.out_shape), f"{row.parameters:,}")
         for row in plan.rows

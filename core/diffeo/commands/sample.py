@@ -41,13 +41,13 @@ def sample(
     """
     if out.suffix not in _FORMATS:
         raise click.UsageError(f"expected -o with one of {', '.join(_FORMATS)}; got {out.name}")
-    flow = diffeo.load(model)
-    contexts = _contexts(flow, classes, context)
-    with seeded(seed):
-        draws = _draw(flow, number, contexts, temperature)
-    if flow.dequantization is not None:
-        draws = draws.to(torch.int64)
     with whole_file(out) as aside:
+        flow = diffeo.load(model)
+        contexts = _contexts(flow, classes, context)
+        with seeded(seed):
+            draws = _draw(flow, number, contexts, temperature)
+        if flow.dequantization is not None:
+            draws = draws.to(torch.int64)
         if out.suffix == ".png":
             draw_samples(draws, aside)
         else:

@@ -30,7 +30,8 @@ def train(
     if resume is not None and (overrides or out is not None):
         raise click.UsageError("expected --resume without --set and --out: a run goes on as it began, where it is")
     if spec is not None:
-        run = diffeo.train(diffeo.load_spec(spec, overrides=overrides), out, until=until)
+        loaded = diffeo.load_spec(spec, overrides=overrides)  # before torch is imported: mistakes are told at once
+        run = diffeo.train(loaded, out, until=until)
     else:
         assert resume is not None
         run = diffeo.resume(resume, until=until)
