@@ -42,9 +42,8 @@ def config_fields(config: type[Any]) -> "dict[str, attrs.Attribute[Any]]":
     try:
         attrs.resolve_types(config)
     except NameError as error:
-        raise PluginError(
-            f"an annotation of config {config.__module__}.{config.__qualname__} has an {error}"
-        ) from error
+        name = f"{config.__module__}.{config.__qualname__}"
+        raise PluginError(f"an annotation of config {name} cannot be resolved: {error}") from error
     return {field.alias or field.name: field for field in attrs.fields(config) if field.init}
 
 

@@ -111,7 +111,7 @@ def _structure_field(value: Any, field: "attrs.Attribute[Any]", converter: Conve
             return _convert(value, own_converter)
         kind: Any = field.type
         return converter.structure(value, Any if kind is None else kind)
-    except DiffeoError:
+    except (DiffeoError, RecursionError):
         raise
     except Exception as error:  # a type of the author's own, through cattrs' general hooks
         raise refusal(_message(error)) from error

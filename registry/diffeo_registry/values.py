@@ -21,7 +21,7 @@ from diffeo_registry.config_types import (
 )
 from diffeo_registry.errors import Problem, SpecError
 from diffeo_registry.problems import collecting, refusal
-from diffeo_registry.wording import did_you_mean, listed, show, with_article
+from diffeo_registry.wording import listed, show, with_article
 
 __all__ = ["register_value_hooks"]
 
@@ -44,6 +44,7 @@ def register_value_hooks(converter: Converter) -> None:
     converter.register_structure_hook(int, _structure_int)
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(str, _structure_str)
+    converter.register_structure_hook(pathlib.Path, _structure_path)
     converter.register_structure_hook_func(lambda kind: is_subclass(kind, pathlib.PurePath), _structure_path)
     converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _structure_literal)
     converter.register_structure_hook_func(lambda kind: is_subclass(kind, enum.Enum), _structure_enum)
@@ -109,9 +110,7 @@ def _structure_enum(value: Any, kind: Any) -> Any:
 
 
 def _not_a_choice(value: Any, choices: Sequence[Any]) -> SpecError:
-    words = [choice for choice in choices if isinstance(choice, str)]
-    hint = did_you_mean(value, words) if isinstance(value, str) else ""
-    return refusal(f"expected {listed([show(choice) for choice in choices])}; got {show(value)}{hint}")
+    return refusal(f"expected {listed([show(choice) for choice in choices])}; got {show(value)}")
 
 
 def _structure_list(value: Any, kind: Any, converter: Converter) -> Any:

@@ -85,7 +85,7 @@ class Plain:
     top: int = attrs.field(default=5)
     ratio: float = attrs.field(default=1.0, converter=float)
 
-    @top.validator
+    @top.validator  # pyright: ignore
     def _below(self, attribute: Any, value: int) -> None:
         if value < self.size:
             raise ValueError(f"expected top >= size; got {value} and {self.size}")
