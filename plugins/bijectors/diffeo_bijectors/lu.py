@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diffeo import Bijector
 from diffeo_bijectors.config_linear import LULinear
 from diffeo_bijectors.events import Shape, constant_log_det, full_precision, require_vector
-from diffeo_bijectors.rows import as_rows
+from diffeo_bijectors.rows import as_rows, unit_lower_triangle, upper_triangle
 
 __all__ = ["LULinearBijector", "LUMatrix"]
 
@@ -33,7 +33,6 @@ class LUMatrix(nn.Module):
 
     def __init__(self, size: int, *, init: str, permute: bool) -> None:
         super().__init__()
-        self.size = size
         self.entries = nn.Parameter(torch.zeros(size, size))
         self.raw_diagonal = nn.Parameter(torch.full((size,), math.log(math.expm1(1 - MIN_DIAGONAL))))
         self.register_buffer("indices", torch.randperm(size) if permute else None)
@@ -46,8 +45,7 @@ class LUMatrix(nn.Module):
         return F.softplus(self.raw_diagonal) + MIN_DIAGONAL
 
     def factors(self) -> tuple[Float[Tensor, "D D"], Float[Tensor, "D D"]]:
-        lower = self.entries.tril(-1) + torch.eye(self.size, dtype=self.entries.dtype, device=self.entries.device)
-        return lower, self.entries.triu(1) + torch.diag(self.diagonal())
+        return unit_lower_triangle(self.entries), upper_triangle(self.entries, self.diagonal())
 
     def multiply(self, x: Float[Tensor, "*B D"]) -> Float[Tensor, "*B D"]:
         """L U P x for every row of x."""

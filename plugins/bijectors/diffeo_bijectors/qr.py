@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diffeo import Bijector
 from diffeo_bijectors.config_linear import QRLinear
 from diffeo_bijectors.events import Shape, constant_log_det, full_precision, require_vector
-from diffeo_bijectors.rows import as_rows
+from diffeo_bijectors.rows import as_rows, upper_triangle
 
 __all__ = ["QRLinearBijector"]
 
@@ -85,7 +85,7 @@ class QRLinearBijector(Bijector):
 
     def upper(self) -> Float[Tensor, "D D"]:
         """R; of ``entries`` only what lies above the diagonal is used."""
-        return self.entries.triu(1) + torch.diag(self.log_diagonal.exp())
+        return upper_triangle(self.entries, self.log_diagonal.exp())
 
     def forward(
         self, x: Float[Tensor, "*B D"], *, context: Tensor | None = None
