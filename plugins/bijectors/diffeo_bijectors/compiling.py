@@ -20,10 +20,9 @@ def compile_elementwise(model: nn.Module, *, backend: str = "inductor") -> nn.Mo
     whether gradients are wanted. To compile a whole training step instead, use the trainer's ``compile``.
 
     >>> import diffeo, torch
-    >>> layer = diffeo.build("bijector", {"coupling": {"transform": "rq_spline"}}, shape=(4,))
-    >>> y, log_det = compile_elementwise(layer, backend="eager")(torch.ones(2, 4))
-    >>> y.shape
-    torch.Size([2, 4])
+    >>> flow = diffeo.build("model", {"flow": {"steps": [{"coupling": {"transform": "rq_spline"}}]}}, shape=(4,))
+    >>> compile_elementwise(flow, backend="eager").sample((5,)).shape
+    torch.Size([5, 4])
     """
     compiled: dict[type[Elementwise], list[Callable[..., Any]]] = {}
     for module in model.modules():

@@ -42,7 +42,7 @@ def rational_quadratic(
     bin_ = find_bin(clamped, params, 0, bound, (min_width, min_height), min_derivative)
     right = ((clamped - bin_.left) / bin_.width).clamp(0.0, 1.0)
     rise, log_derivative = rise_and_log_derivative(right, 1.0 - right, bin_)
-    inside = x.abs() <= bound
+    inside = x.abs() < bound
     return torch.where(inside, bin_.bottom + bin_.height * rise, x), torch.where(inside, log_derivative, 0.0)
 
 
@@ -61,7 +61,7 @@ def rational_quadratic_inverse(
     rise = ((clamped - bin_.bottom) / bin_.height).clamp(0.0, 1.0)
     right, left = solve_for_position(rise, bin_)
     _, log_derivative = rise_and_log_derivative(right, left, bin_)
-    inside = y.abs() <= bound
+    inside = y.abs() < bound
     return torch.where(inside, bin_.left + bin_.width * right, y), torch.where(inside, -log_derivative, 0.0)
 
 
