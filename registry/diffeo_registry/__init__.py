@@ -9,7 +9,7 @@ from diffeo_registry.hooks import PLUGIN_API, hookimpl
 from diffeo_registry.names import Name
 from diffeo_registry.recipes import RegisteredRecipe, find_recipe
 from diffeo_registry.records import Component, Kind, Recipe
-from diffeo_registry.registered import Registered
+from diffeo_registry.registered import Registered, load_reference
 from diffeo_registry.registry import Registry, installed
 from diffeo_registry.schema import json_schema
 from diffeo_registry.sources import Source, find_source
@@ -47,6 +47,7 @@ __all__ = [
     "hookimpl",
     "installed",
     "json_schema",
+    "load_reference",
     "run_hooks",
     "structure",
     "to_yaml",

@@ -30,7 +30,7 @@ class Slot:
 
 @attrs.frozen(kw_only=True)
 class Bounds:
-    """What a value must satisfy; checked per element where the value is a tuple."""
+    """What a value must satisfy; checked per item where the value is a tuple or a dict."""
 
     ge: float | None = None
     gt: float | None = None
@@ -43,6 +43,8 @@ class Bounds:
         if isinstance(value, (tuple, list)):
             for item in value:  # pyright: ignore[reportUnknownVariableType]
                 self.check(item)
+        elif isinstance(value, dict):
+            self.check(tuple(value.values()))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
         elif value is not None and not self.holds(value):
             raise ValueError(f"expected {self}; got {value!r}")
 
@@ -77,7 +79,7 @@ def field(
 ) -> Any:
     """A field of a config class with a help text and bounds; without ``default`` or ``factory`` it is required.
 
-    Bounds are checked when the config is made, in Python as in YAML; a tuple is checked item by item, ``None`` passes.
+    Bounds are checked when the config is made, in Python as in YAML. Tuples and dicts are checked item by item, ``None`` passes.
 
     >>> @attrs.frozen(kw_only=True)
     ... class Spline:

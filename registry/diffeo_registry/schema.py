@@ -207,6 +207,8 @@ def _bounded(schema: Schema, bounds: Bounds) -> Schema:
             **{key: [_bounded(one, bounds) for one in schema[key]] for key in ("prefixItems",) if key in schema},
             "items": schema["items"] and _bounded(schema["items"], bounds),  # False: no more than the prefix
         }
+    if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
+        return {**schema, "additionalProperties": _bounded(schema["additionalProperties"], bounds)}
     if schema.get("type") == "null":
         return schema
     if bounds.choices is not None:

@@ -39,6 +39,7 @@ def test_fields_in_words(registry: Registry, toys: ModuleType) -> None:
         "steps": "list of bijectors or augmenters",
         "last": "bijector or augmenter or null",
         "named": "mapping of names to bijectors or augmenters",
+        "weights": "mapping of names to numbers",
     }
     (sd,) = describe_fields(toys.Noise, registry)
     assert (sd.required, sd.default, sd.bounds, sd.help) == (True, "", "> 0", "Standard deviation.")

@@ -46,6 +46,7 @@ BAD: list[Any] = [
     {"chain": {"steps": "squeeze"}},
     {"chain": {"steps": ["sqeeze"]}},
     {"chain": {"named": {"a": "sqeeze"}}},
+    {"chain": {"weights": {"a": 0}}},
     {"values": {"count": 1.5}},
     {"values": {"count": True}},
     {"values": {"rate": "1"}},

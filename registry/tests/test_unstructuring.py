@@ -66,6 +66,7 @@ def test_every_slot_is_pinned_at_every_depth(registry: Registry, toys: ModuleTyp
                     }
                 },
                 "named": {},
+                "weights": {},
             }
         },
         "seed": 0,

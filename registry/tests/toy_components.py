@@ -63,6 +63,7 @@ class Chain:
     steps: tuple[Step, ...] = field((), help="Steps.")
     last: Step | None = field(None, help="One more.")
     named: dict[str, Step] = field(factory=dict, help="By name.")
+    weights: dict[str, float] = field(factory=dict, help="By name.", gt=0)
 
 
 @attrs.frozen(kw_only=True)
