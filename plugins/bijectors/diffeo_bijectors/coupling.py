@@ -65,13 +65,17 @@ class CouplingBijector(diffeo.Bijector):
     def forward(
         self, x: Float[Tensor, "*B_event"], *, context: Tensor | None = None
     ) -> tuple[Float[Tensor, "*B_event"], Float[Tensor, "*B"]]:
-        kept, changed = self.split.part(x)
+        kept, changed = self._part(x)
         changed, log_det = self.transform(changed, self.params(kept, context=context))
         return self.split.join(kept, changed), sum_event(log_det, self.split.changed_shape)
 
     def inverse(
         self, y: Float[Tensor, "*B_event"], *, context: Tensor | None = None
     ) -> tuple[Float[Tensor, "*B_event"], Float[Tensor, "*B"]]:
-        kept, changed = self.split.part(y)
+        kept, changed = self._part(y)
         changed, log_det = self.transform.inverse(changed, self.params(kept, context=context))
         return self.split.join(kept, changed), sum_event(log_det, self.split.changed_shape)
+
+    def _part(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        batch_shape(x, self.in_shape)
+        return self.split.part(x)
