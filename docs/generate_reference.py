@@ -11,7 +11,7 @@ from pathlib import Path
 from diffeo.config_spec import Spec, Trainer
 from diffeo_registry import Kind, installed
 from diffeo_registry.catalogue import CATALOGUE
-from diffeo_registry.describe import FieldDescription, Source, describe, describe_fields
+from diffeo_registry.descriptions import FieldDescription, Source, describe, describe_fields
 from diffeo_registry.registered import Registered
 
 FOLDER = Path(__file__).parent / "reference"

@@ -1,6 +1,6 @@
 """The torch-free half of diffeo: records, discovery, names, specs, schema and errors."""
 
-from diffeo_registry.describe import Description, FieldDescription, describe, describe_fields
+from diffeo_registry.descriptions import Description, FieldDescription, describe, describe_fields
 from diffeo_registry.discovery import Plugin, run_hooks
 from diffeo_registry.document import Document
 from diffeo_registry.errors import BuildError, DiffeoError, Path, PluginError, Problem, SpecError, format_path

@@ -10,7 +10,7 @@ from diffeo.commands.output import print_table
 from diffeo.config_spec import Spec, Trainer
 from diffeo_registry import DiffeoError, Registered, Registry, installed
 from diffeo_registry.catalogue import package_of
-from diffeo_registry.describe import FieldDescription, describe, describe_fields
+from diffeo_registry.descriptions import FieldDescription, describe, describe_fields
 from diffeo_registry.names import Name
 from diffeo_registry.wording import did_you_mean
 
