@@ -49,12 +49,12 @@ def diffeo_checkpoint_saved(run: Any, step: int, path: Path) -> None:
 @hookimpl
 def diffeo_run_ended(run: Any, outcome: str) -> None:
     """The numbers and pictures of the report; then close."""
-    from matplotlib.image import imread
-
     writer: SummaryWriter | None = run.state.pop(_KEY, None)
     if writer is None:  # the run failed before it started
         return
     if outcome == "finished":
+        from matplotlib.image import imread
+
         for name, value in run.metrics.items():
             writer.add_scalar(f"report/{name}", value, run.step)
         for picture in sorted((run.path / "report").rglob("*.png")):
