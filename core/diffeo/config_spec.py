@@ -1,5 +1,6 @@
 """The spec: what a run is made of. These are the top-level keys of a spec file."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import attrs
@@ -65,6 +66,6 @@ class Spec:
     evaluators: tuple[Annotated[Any, Slot("evaluator")], ...] = field(
         (), help="What looks at the trained model, when training ends and on `diffeo evaluate`."
     )
-    start_from: str | None = field(None, help="Run folder or model.safetensors whose weights training begins with.")
+    start_from: Path | None = field(None, help="Run folder or model.safetensors whose weights training begins with.")
     origin: Any = attrs.field(init=False, default=None, eq=False, repr=False)
     """Where the spec was read from, for positions in error messages; not part of the spec."""

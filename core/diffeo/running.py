@@ -24,7 +24,7 @@ from diffeo.run_log import RunLog, truncate_metrics
 from diffeo.spec_loading import load_spec, located, resolved_text
 from diffeo.summary import Row, describe_model
 from diffeo.trainer import Loop
-from diffeo_registry import DiffeoError, installed
+from diffeo_registry import BuildError, DiffeoError, installed
 from diffeo_registry.discovery import run_hooks
 
 __all__ = ["Plan", "check", "evaluate", "load", "resume", "train"]
@@ -81,7 +81,12 @@ def check(spec: Spec) -> Plan:
     """Build everything a spec names and train nothing; data files that are missing are a warning."""
     warnings: list[str] = []
     with located(spec):
-        data = _make_data(spec, prepare=False)
+        try:
+            data = _make_data(spec, prepare=False)
+        except BuildError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            return Plan(None, [], [f"{error.message} (the shapes of the data are in it, so the model is not checked)"])
         try:
             if isinstance(data, Dataset):
                 data.prepare()
@@ -123,7 +128,7 @@ def prepare(spec: Spec, folder: Path) -> tuple[Loop, Any]:
         hooks = run_hooks(installed().run_plugins).hook
         loop = Loop(run, hooks)
         if spec.start_from is not None:
-            load_weights(model, dict(load(spec.start_from).state_dict()), spec.start_from)
+            load_weights(model, dict(load(spec.start_from).state_dict()), str(spec.start_from))
     if spec.trainer.compile:
         loop.compile()
     return loop, hooks

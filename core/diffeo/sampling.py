@@ -24,7 +24,7 @@ def batch_indices(seed: int, step: int, batch_size: int, size: int | None) -> Te
     """Indices of the global batch of a step; for an endless source (``size`` None) the positions themselves.
 
     >>> [batch_indices(0, step, 2, 3).tolist() for step in range(3)]
-    [[2, 0], [1, 0], [1, 2]]
+    [[2, 1], [0, 1], [0, 2]]
     """
     positions = torch.arange(step * batch_size, (step + 1) * batch_size)
     if size is None:

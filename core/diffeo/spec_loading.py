@@ -3,6 +3,7 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import attrs
 
@@ -42,6 +43,7 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
         spec: Spec = structure(document.data, Spec, registry=installed())
     except SpecError as error:
         raise document.located(error) from None
+    spec = _absolute(spec)
     object.__setattr__(spec, "origin", Origin(stem, document, tuple(overrides)))
     return spec
 
@@ -65,6 +67,19 @@ def located(spec: Spec) -> Generator[None]:
             raise
         problem = Problem(path=error.path, message=error.message)
         raise SpecError([spec.origin.document.locate(problem)]) from error
+
+
+def _absolute(value: Any) -> Any:
+    """The same value with every path in it absolute, so that a resolved spec means the same from any folder."""
+    if isinstance(value, Path):
+        return value.absolute()
+    if isinstance(value, tuple):
+        return tuple(_absolute(item) for item in cast(tuple[Any, ...], value))
+    if not attrs.has(type(value)):
+        return value
+    fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
+    changed = {name: new for name, old in fields.items() if (new := _absolute(old)) is not old}
+    return attrs.evolve(value, **changed) if changed else value
 
 
 def _read(source: str | Path) -> tuple[Document, str]:

@@ -6,6 +6,7 @@ from torch import nn
 from diffeo.augmenter import Augmenter
 from diffeo.distribution import Distribution
 from diffeo.network import Encoder, Network
+from diffeo_registry import installed
 
 __all__ = ["Row", "describe_model"]
 
@@ -53,4 +54,7 @@ def _shapes(module: nn.Module) -> tuple[Shape | None, Shape | None]:
 
 
 def _name(module: nn.Module) -> str:
-    return type(module).__name__
+    """The name users write for it; the class name of what is not registered."""
+    reference = f"{type(module).__module__}:{type(module).__qualname__}"
+    found = (one.name for one in installed().components if one.component.implementation == reference)
+    return next(found, type(module).__name__)

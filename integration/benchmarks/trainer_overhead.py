@@ -12,8 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import diffeo
 import torch
+
+import diffeo
 from diffeo.building import make
 from diffeo.objective import Progress
 from diffeo.run import Run
@@ -40,7 +41,9 @@ def main(rounds: int, recipe: str) -> None:
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, median in medians.items():
         print(f"{name:10s} median {1e3 * median:8.2f} ms")
-    print(f"ratio {medians['trainer'] / medians['bare loop']:.3f}  ({rounds} rounds, {torch.get_num_threads()} threads)")
+    print(
+        f"ratio {medians['trainer'] / medians['bare loop']:.3f}  ({rounds} rounds, {torch.get_num_threads()} threads)"
+    )
 
 
 def bare_step(run: Run):
