@@ -68,13 +68,18 @@ def resume(path: str | os.PathLike[str], *, until: int | None = None, show_progr
 
 def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
     """Run the evaluators of a run again on its newest checkpoint (or on one file of it) and rewrite the report."""
-    path = Path(path)
-    folder = path if path.is_dir() else next((p for p in path.parents if (p / "spec.yaml").exists()), path.parent)
+    path, folder = Path(path), run_folder(path)
     spec = load_spec(_spec_file(folder))
     run = Run(path=folder, spec=spec, model=load(path), objective=None, data=_make_data(spec))
     run.step = _step_of(path)
     _evaluate(run)
     return run.metrics
+
+
+def run_folder(path: str | os.PathLike[str]) -> Path:
+    """The run folder that a path is or lies in."""
+    path = Path(path)
+    return next((place for place in (path, *path.absolute().parents) if (place / "spec.yaml").exists()), path)
 
 
 def check(spec: Spec) -> Plan:
@@ -192,7 +197,10 @@ def _make_data(spec: Spec, *, prepare: bool = True) -> Any:
     is_dataset = "dataset" in registered.component.kind
     data = make(spec.data, *((spec.seed,) if is_dataset else ()), at="data")
     if prepare and isinstance(data, Dataset):
-        data.prepare()
+        try:
+            data.prepare()
+        except DiffeoError as error:
+            raise BuildError(str(error), ("data", registered.name)) from error
     return data
 
 

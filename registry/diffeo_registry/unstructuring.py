@@ -46,7 +46,10 @@ def unstructure(config: Any, *, registry: Registry, pinned: bool = True) -> Any:
 
 def plain_default(field: "attrs.Attribute[Any]", registry: Registry) -> Any:
     """The default of a field as one would write it in a spec; ``attrs.NOTHING`` where it has none."""
-    return _Unstructurer(registry, pinned=False).value(default_of(field), field.type)
+    default = default_of(field)
+    if default is attrs.NOTHING:  # an enum member, which would be unstructured to its value
+        return default
+    return _Unstructurer(registry, pinned=False).value(default, field.type)
 
 
 def _registered(config: Any, registry: Registry) -> Registered | None:

@@ -4,10 +4,11 @@ import json
 from types import ModuleType
 from typing import Any
 
+import attrs
 import jsonschema
 import pytest
 
-from diffeo_registry import Registry, SpecError, json_schema, structure, unstructure
+from diffeo_registry import Registry, SpecError, field, json_schema, structure, unstructure
 
 GOOD: list[Any] = [
     "squeeze",
@@ -140,3 +141,12 @@ def test_conflicts_are_offered_qualified(toys: ModuleType) -> None:
     validator = jsonschema.Draft202012Validator(schema)
     verdicts = {name: validator.is_valid({"model": name}) for name in ("rqs", "acme/rqs", "bravo/rqs@1", "lost")}
     assert verdicts == {"rqs": False, "acme/rqs": True, "bravo/rqs@1": True, "lost": False}
+
+
+def test_required_fields_have_no_default():
+    @attrs.frozen(kw_only=True)
+    class Config:
+        needed: int = field(help="Needed.")
+
+    schema = json_schema(Config, registry=Registry.from_records({}))
+    assert "default" not in schema["properties"]["needed"]

@@ -6,6 +6,7 @@ import click
 
 import diffeo
 from diffeo.commands.results import print_results
+from diffeo.running import run_folder
 
 __all__ = ["evaluate"]
 
@@ -13,7 +14,6 @@ __all__ = ["evaluate"]
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 def evaluate(run: Path) -> None:
-    """Run the evaluators of RUN again, a run folder or a model.safetensors in one, and write its report anew."""
+    """Run the evaluators of RUN again, a run folder or a checkpoint in one, and write its report anew."""
     metrics = diffeo.evaluate(run)
-    folder = run if run.is_dir() else next((path for path in run.parents if (path / "spec.yaml").exists()), run.parent)
-    print_results(folder, metrics)
+    print_results(run_folder(run), metrics)
