@@ -52,8 +52,9 @@ def zero_log_det(x: Tensor, shape: Shape) -> Tensor:
 
 
 def sum_event(values: Tensor, shape: Shape) -> Tensor:
-    """Sum over the event dimensions; what is left is ``*B``."""
-    return values.sum(tuple(range(-len(shape), 0))) if shape else values
+    """Sum over the event dimensions, accumulated in at least float32; what is left is ``*B``."""
+    dtype = torch.promote_types(values.dtype, torch.float32)
+    return values.sum(tuple(range(-len(shape), 0)), dtype=dtype) if shape else values.to(dtype)
 
 
 def per_channel(shape: Shape) -> Shape:

@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -75,47 +75,45 @@ def find_bin(
 ) -> Bin:
     """The bin of each value along ``axis``: 0 for values of x, 1 for values of y.
 
-    Widths and heights go through one softmax, (2, K, *S). The corner of a bin is the sum of the sizes below it: it is taken
-    with a mask for the bin that was found, rather than looked up in a cumulative sum, whose backward pass costs more. The
-    mask is kept as 0 and 1 in the dtype of the values, for sums and products of mixed dtypes are slow.
+    Widths and heights go through one softmax, (2, K, *S). What belongs to the bin is then picked by sums over masks of zeros
+    and ones in the dtype of the values: no look-up, whose backward pass scatters (slowly when compiled, and in no fixed
+    order on a GPU), and no gradient through a cumulative sum.
     """
     bins = (params.shape[0] + 1) // 3
+    ones = (1,) * values.dim()
     raw_sizes, raw_derivatives = params.split([2 * bins, bins - 1])
     fractions = torch.softmax(raw_sizes.unflatten(0, (2, bins)), dim=1)
-    below = knots_below(values.detach(), fractions[axis].detach(), bound, min_sizes[axis])
-    count = below.sum(0)
-    index = count.long()
-    start = (fractions * below).sum(1)
-    size = fractions.gather(1, index.expand(2, 1, *index.shape)).squeeze(1)
-    smallest = torch.linspace(*min_sizes, 2, dtype=values.dtype, device=values.device).reshape(2, *(1,) * values.dim())
+    index = count_knots_below(values.detach(), fractions[axis].detach(), bound, min_sizes[axis])
+    ahead = index - torch.arange(bins, dtype=values.dtype, device=values.device).reshape(bins, *ones)
+    below, here = ahead.clamp(0.0, 1.0), (1.0 - ahead.abs()).clamp_min(0.0)
+    smallest = torch.linspace(*min_sizes, 2, dtype=values.dtype, device=values.device).reshape(2, *ones)
     fixed, free = 2.0 * bound * smallest, 2.0 * bound * (1.0 - bins * smallest)
-    left, bottom = torch.addcmul(fixed * count - bound, free, start).unbind(0)
-    width, height = torch.addcmul(fixed, free, size).unbind(0)
-    return Bin(left, bottom, width, height, *end_derivatives(raw_derivatives, index, min_derivative))
+    left, bottom = torch.addcmul(fixed * index - bound, free, (fractions * below).sum(1)).unbind(0)
+    width, height = torch.addcmul(fixed, free, (fractions * here).sum(1)).unbind(0)
+    return Bin(left, bottom, width, height, *end_derivatives(raw_derivatives, here, min_derivative))
 
 
-def knots_below(
+def count_knots_below(
     values: Float[Tensor, "*S"], fractions: Float[Tensor, " K *S"], bound: float, min_size: float
-) -> Float[Tensor, " K *S"]:
-    """1 for each inner knot at or below the value, else 0, and K such planes: the last one, for the edge of the box, is 0.
-
-    The number of ones is the index of the bin, so it is K - 1 at most, whatever rounding does.
-    """
+) -> Float[Tensor, "*S"]:
+    """How many of the K - 1 inner knots are at or below each value: the index of its bin, as a floating-point number."""
     bins = fractions.shape[0]
-    number = torch.arange(1, bins + 1, dtype=values.dtype, device=values.device)
-    fixed = (2.0 * bound * min_size * number - bound).masked_fill(number == bins, math.inf)
-    free = 2.0 * bound * (1.0 - bins * min_size)
-    knots = torch.add(fixed.reshape(-1, *(1,) * values.dim()), fractions.cumsum(0), alpha=free)
-    return (values >= knots).to(values.dtype)
+    number = torch.arange(1, bins, dtype=values.dtype, device=values.device).reshape(-1, *(1,) * values.dim())
+    fixed, free = 2.0 * bound * min_size, 2.0 * bound * (1.0 - bins * min_size)
+    knots = torch.add(fixed * number - bound, fractions[:-1].cumsum(0), alpha=free)
+    return (values >= knots).to(values.dtype).sum(0)
 
 
 def end_derivatives(
-    raw: Float[Tensor, " K_inner *S"], index: Int64[Tensor, "*S"], min_derivative: float
+    raw: Float[Tensor, " K_inner *S"], here: Float[Tensor, " K *S"], min_derivative: float
 ) -> tuple[Float[Tensor, "*S"], Float[Tensor, "*S"]]:
-    """Derivatives at both ends of a bin, ``min_derivative + softplus(raw + offset)``, with raw 0 at the ends of the box."""
+    """Derivatives at both ends of a bin, ``min_derivative + softplus(raw + offset)``, with raw 0 at the ends of the box.
+
+    The inner knot k (1 to K - 1) is the left end of bin k and the right end of bin k - 1; ``here`` is 1 at the bin.
+    """
     offset = math.log(math.expm1(1.0 - min_derivative))  # so that raw 0 gives 1
-    padded = F.pad(raw, (*(0, 0) * index.dim(), 1, 1))
-    left, right = (min_derivative + F.softplus(padded.gather(0, torch.stack([index, index + 1])) + offset)).unbind(0)
+    raw_ends = torch.stack([(raw * here[1:]).sum(0), (raw * here[:-1]).sum(0)])
+    left, right = (min_derivative + F.softplus(raw_ends + offset)).unbind(0)
     return left, right
 
 
