@@ -21,7 +21,8 @@ class _Representer(SafeRepresenter):
         return True
 
     def represent_text(self, data: str) -> Any:
-        style = None if resolve(data) == data and data != "<<" else "'"
+        is_plain = resolve(data) == data and data != "<<" and not data.startswith("?")
+        style = None if is_plain else "'"
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)  # pyright: ignore[reportUnknownMemberType]
 
 

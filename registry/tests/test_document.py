@@ -207,7 +207,9 @@ SCALARS = (
     | st.integers()
     | st.floats(allow_nan=False)
     | st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufeff\ufffe\uffff"))
-    | st.sampled_from(["null", "~", "1e3", ".5", "0x1", "true", "<<", "-", "- a", "a: b", "#", "*a", "&a", "!a", " a "])
+    | st.sampled_from(
+        ["null", "~", "1e3", ".5", "0x1", "true", "<<", "-", "- a", "a: b", "#", "*a", "&a", "!a", " a ", "?0"]
+    )
 )
 TREES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text("abc<1. "), inner), max_leaves=20)
 
