@@ -184,7 +184,7 @@ def test_show_tells_both_where_a_name_is_in_two_kinds(registry, capsys):
 
 def test_the_sections_of_a_spec_are_shown(capsys):
     assert any(line.split()[:4] == ["batch_size", "integer,", ">=", "1"] for line in lines(capsys, "show", "trainer"))
-    assert any(line.split()[:3] == ["diffeo", "integer,", "one"] for line in lines(capsys, "show", "spec"))
+    assert any(line.split()[:3] == ["diffeo", "integer,", "1"] for line in lines(capsys, "show", "spec"))
 
 
 def test_the_schema_is_json_and_names_what_is_installed(capsys):

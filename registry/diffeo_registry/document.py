@@ -1,6 +1,7 @@
 """A YAML document as plain data that remembers where every key and value stands."""
 
 import pathlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -77,5 +78,11 @@ class Document:
         )
 
     def located(self, error: SpecError) -> SpecError:
-        """The same problems, each with its place in the file."""
-        return SpecError(map(self.locate, error.problems))
+        """The same problems, each with its place in the file, from top to bottom."""
+        return SpecError(sorted(map(self.locate, error.problems), key=_line_and_column))
+
+
+def _line_and_column(problem: Problem) -> tuple[int, int]:
+    """The position that ``where`` ends with; what an override brought in comes first."""
+    position = re.search(r":(\d+):(\d+)$", problem.where)
+    return (int(position[1]), int(position[2])) if position else (0, 0)

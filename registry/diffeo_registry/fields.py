@@ -60,7 +60,8 @@ class Bounds:
 
     def __str__(self) -> str:
         if self.choices is not None:
-            return "one of " + ", ".join(repr(choice) for choice in self.choices)
+            texts = [repr(choice) for choice in self.choices]
+            return f"one of {', '.join(texts)}" if len(texts) > 1 else texts[0]
         names = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
         limits = [f"{sign} {getattr(self, name):g}" for name, sign in names.items() if getattr(self, name) is not None]
         return "a value " + " and ".join(limits)
