@@ -13,7 +13,12 @@ class Evaluator(ABC):
     ``__call__(model, data, folder)`` returns numbers by name and may write ``*.png`` files into ``folder``; the report
     shows them under the evaluator's name, the picture's file stem as its caption. The model is in eval mode and gradients
     are off. How many examples and draws it takes are fields of its config.
+
+    ``check`` is called before the first step: what an evaluator can't measure is told then, not after hours of training.
     """
+
+    def check(self, model: Any, data: Any) -> None:
+        """Raise a ``ValueError`` unless this model and these data can be measured; by default nothing is required."""
 
     @abstractmethod
     def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:

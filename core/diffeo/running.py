@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from diffeo import checkpoints
 from diffeo.building import make
 from diffeo.config_spec import Spec
 from diffeo.dataset import Dataset
+from diffeo.evaluator import Evaluator
 from diffeo.model_files import CheckpointError, load_weights, read_model
 from diffeo.progress import ProgressBar
 from diffeo.randomness import derive, seeded
@@ -24,6 +25,7 @@ from diffeo.run_log import RunLog, truncate_metrics
 from diffeo.spec_loading import load_spec, located, resolved_text
 from diffeo.summary import Row, describe_model
 from diffeo.trainer import Loop
+from diffeo.training_step import set_precision
 from diffeo_registry import BuildError, DiffeoError, installed
 from diffeo_registry.discovery import run_hooks
 
@@ -72,6 +74,8 @@ def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
     spec = load_spec(_spec_file(folder))
     run = Run(path=folder, spec=spec, model=load(path), objective=None, data=_make_data(spec))
     run.step = _step_of(path)
+    with located(spec):
+        _check_evaluators(spec, _make_evaluators(spec), run.model, run.data)
     _evaluate(run)
     return run.metrics
 
@@ -93,15 +97,17 @@ def check(spec: Spec) -> Plan:
                 raise
             return Plan(None, [], [f"{error.message} (the shapes of the data are in it, so the model is not checked)"])
         try:
-            if isinstance(data, Dataset):
-                data.prepare()
-        except FileNotFoundError as error:
-            warnings.append(str(error))
+            _prepare_data(spec, data)
+        except BuildError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            warnings.append(error.message)
         model = make(spec.model, *_shapes(data), at="model")
         objective = make(spec.objective, model, data, at="objective")
         make(spec.trainer.optimizer, list(nn.ModuleList([model, objective]).parameters()), at=("trainer", "optimizer"))
-        for index, config in enumerate(spec.evaluators):
-            make(config, at=("evaluators", index))
+        evaluators = _make_evaluators(spec)
+        if not warnings:
+            _check_evaluators(spec, evaluators, model, data)
     return Plan(model, describe_model(model), warnings)
 
 
@@ -127,16 +133,24 @@ def prepare(spec: Spec, folder: Path) -> tuple[Loop, Any]:
         data = _make_data(spec)
         model = make(spec.model, *_shapes(data), at="model")
         objective = make(spec.objective, model, data, at="objective")
-        for index, config in enumerate(spec.evaluators):
-            make(config, at=("evaluators", index))
+        _check_evaluators(spec, _make_evaluators(spec), model, data)
         run = Run(path=folder, spec=spec, model=model, objective=objective, data=data)
         hooks = run_hooks(installed().run_plugins).hook
         loop = Loop(run, hooks)
         if spec.start_from is not None:
-            load_weights(model, dict(load(spec.start_from).state_dict()), str(spec.start_from))
+            _start_from(model, spec.start_from)
     if spec.trainer.compile:
         loop.compile()
     return loop, hooks
+
+
+def _start_from(model: nn.Module, source: Path) -> None:
+    try:
+        load_weights(model, dict(load(source).state_dict()), str(source))
+    except CheckpointError as error:
+        first, *others = str(error).splitlines()
+        more = f" (and {len(others)} more: is it a run of the same model?)" if others else ""
+        raise BuildError(f"{first}{more}", ("start_from",)) from error
 
 
 def _fit(loop: Loop, hooks: Any, until: int | None, log: RunLog, show_progress: bool) -> Run:
@@ -149,6 +163,8 @@ def _fit(loop: Loop, hooks: Any, until: int | None, log: RunLog, show_progress: 
         if run.outcome == "finished":
             if loop.state.ema is not None:
                 load_weights(run.model, dict(run.model.state_dict()) | loop.state.ema.state(), "the moving average")
+            if loop.config.precision == "bfloat16":
+                set_precision(run.model, "float32")  # what is saved, and what `load` gives
             _evaluate(run)
         run.model.eval()
         outcome = run.outcome
@@ -165,14 +181,15 @@ def _evaluate(run: Run) -> None:
     report.mkdir(exist_ok=True)
     run.model.eval()
     with torch.no_grad():
-        for index, config in enumerate(run.spec.evaluators):
-            name = installed().of(config).name
-            evaluator = make(config, at=("evaluators", index))
+        for index, evaluator in enumerate(_make_evaluators(run.spec)):
+            name = installed().of(run.spec.evaluators[index]).name
             folder = report / name
             folder.mkdir(exist_ok=True)
             with seeded(derive(run.spec.seed, "evaluator", name, index)):
                 results: Mapping[str, float] = evaluator(run.model, run.data, folder)
             run.metrics |= {f"{name}/{key}": float(value) for key, value in results.items()}
+            if not any(folder.iterdir()):
+                folder.rmdir()
     (report / "metrics.json").write_text(json.dumps(run.metrics, indent=1, sort_keys=True) + "\n")
     write_report(
         run.path,
@@ -181,6 +198,20 @@ def _evaluate(run: Run) -> None:
         facts={"seed": str(run.spec.seed), "command": f"diffeo train {run.path / 'spec.yaml'}"},
         unit="bits/dim" if isinstance(run.data, Dataset) and len(run.data.shapes["x"]) == 3 else None,
     )
+
+
+def _make_evaluators(spec: Spec) -> list[Evaluator]:
+    return [make(config, at=("evaluators", index)) for index, config in enumerate(spec.evaluators)]
+
+
+def _check_evaluators(spec: Spec, evaluators: Sequence[Evaluator], model: Any, data: Any) -> None:
+    """Raise for the first evaluator that cannot measure this model on these data."""
+    for index, evaluator in enumerate(evaluators):
+        try:
+            evaluator.check(model, data)
+        except ValueError as error:
+            place = ("evaluators", index, installed().of(spec.evaluators[index]).name)
+            raise BuildError(str(error), place) from error
 
 
 def _versions() -> dict[str, str]:
@@ -196,12 +227,18 @@ def _make_data(spec: Spec, *, prepare: bool = True) -> Any:
     registered = installed().of(spec.data)
     is_dataset = "dataset" in registered.component.kind
     data = make(spec.data, *((spec.seed,) if is_dataset else ()), at="data")
-    if prepare and isinstance(data, Dataset):
+    if prepare:
+        _prepare_data(spec, data)
+    return data
+
+
+def _prepare_data(spec: Spec, data: Any) -> None:
+    """Let a data set look at its files; what is wrong with them gets the place of the data in the spec."""
+    if isinstance(data, Dataset):
         try:
             data.prepare()
         except DiffeoError as error:
-            raise BuildError(str(error), ("data", registered.name)) from error
-    return data
+            raise BuildError(str(error), ("data", installed().of(spec.data).name)) from error
 
 
 def _shapes(data: Any) -> tuple[Any, Any]:

@@ -28,6 +28,7 @@ from diffeo.run_log import RunLog
 from diffeo.sampling import batch_indices
 from diffeo.training_state import TrainingState
 from diffeo.training_step import DTYPES, TrainingStep, cast, set_precision
+from diffeo_registry import BuildError
 
 __all__ = ["Loop"]
 
@@ -49,7 +50,7 @@ class Loop:
         self.schedule = make(self.config.schedule, at=("trainer", "schedule"))
         parameters = [p for p in self.module.parameters() if p.requires_grad]
         if not parameters:
-            raise RunError("expected a model with trainable parameters; got none")
+            raise BuildError("expected a model with trainable parameters; got none", ("model",))
         self.parameters = parameters
         optimizer: torch.optim.Optimizer = make(self.config.optimizer, parameters, at=("trainer", "optimizer"))
         self.learning_rates = [group["lr"] for group in optimizer.param_groups]
@@ -275,6 +276,12 @@ class StopSignals:
 
 
 def _device(name: str) -> str:
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """A device that is there; raises ``BuildError`` for any other."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, ImportError) as error:  # what torch raises depends on the device
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BuildError(f"expected a device of this machine; got {name!r}: {reason}", ("trainer", "device")) from error
+    return name

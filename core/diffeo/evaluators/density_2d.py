@@ -15,7 +15,7 @@ from torch import Tensor
 from diffeo.config_evaluators import Density2D
 from diffeo.dataset import Dataset, Target
 from diffeo.evaluator import Evaluator
-from diffeo.evaluators.examples import first
+from diffeo.evaluators.examples import first, require_split
 from diffeo.evaluators.pictures import DENSITY, MUTED, new_figure, save, title
 from diffeo.randomness import seeded
 
@@ -48,9 +48,14 @@ class Density2DEvaluator(Evaluator):
     def __init__(self, config: Density2D) -> None:
         self.config = config
 
-    def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:
+    def check(self, model: Any, data: Any) -> None:
         if tuple(model.event_shape) != (2,):
             raise ValueError(f"expected points on the plane, shape (2,), for 'density_2d'; got {model.event_shape}")
+        if isinstance(data, Dataset):
+            require_split(data, self.config.split)
+
+    def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:
+        self.check(model, data)
         with torch.no_grad(), seeded(self.config.seed):
             examples = self._examples(model, data)
             low, high = self._region(examples["x"])

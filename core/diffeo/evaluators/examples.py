@@ -8,7 +8,7 @@ from torch import Tensor
 
 from diffeo.dataset import Dataset
 
-__all__ = ["NamedClasses", "batches", "class_names", "first", "is_one_hot", "require_dataset"]
+__all__ = ["NamedClasses", "batches", "class_names", "first", "is_one_hot", "require_dataset", "require_split"]
 
 
 @runtime_checkable
@@ -25,6 +25,12 @@ def require_dataset(data: Any, evaluator: str) -> Dataset:
     return data
 
 
+def require_split(data: Dataset, split: str) -> None:
+    """Raise unless the data set has examples in a split."""
+    if data.size(split) == 0:
+        raise ValueError(f"expected a data set with a split {split!r}; got none or an empty one")
+
+
 def batches(
     data: Dataset, split: str, *, max_examples: int | None, batch_size: int, like: Tensor
 ) -> Iterator[dict[str, Tensor]]:
@@ -32,12 +38,11 @@ def batches(
 
     x keeps its dtype: whether data are integers decides how a flow treats them.
     """
+    require_split(data, split)
     size = data.size(split)
     if size is None and max_examples is None:
         raise ValueError("expected max_examples for an endless data set; got None")
     count = min(size for size in (size, max_examples) if size is not None)
-    if count == 0:
-        raise ValueError(f"expected a data set with a split {split!r}; got none or an empty one")
     for start in range(0, count, batch_size):
         indices = torch.arange(start, min(start + batch_size, count))
         batch = {key: value.to(like.device) for key, value in data.batch(split, indices).items()}

@@ -15,7 +15,7 @@ from torch import Tensor
 from diffeo.config_evaluators import Likelihood
 from diffeo.dataset import Dataset
 from diffeo.evaluator import Evaluator
-from diffeo.evaluators.examples import batches, require_dataset
+from diffeo.evaluators.examples import batches, require_dataset, require_split
 from diffeo.randomness import seeded
 
 __all__ = ["LikelihoodEvaluator", "dequantized_gaussian"]
@@ -62,6 +62,12 @@ class LikelihoodEvaluator(Evaluator):
 
     def __init__(self, config: Likelihood) -> None:
         self.config = config
+
+    def check(self, model: Any, data: Any) -> None:
+        data = require_dataset(data, "likelihood")
+        require_split(data, self.config.split)
+        if data.size(self.config.split) is None and self.config.max_examples is None:
+            raise ValueError("expected max_examples for an endless data set; got None")
 
     def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:
         data = require_dataset(data, "likelihood")

@@ -12,7 +12,7 @@ from torch import Tensor
 from diffeo.config_evaluators import SampleGrid
 from diffeo.dataset import Dataset
 from diffeo.evaluator import Evaluator
-from diffeo.evaluators.examples import class_names, first, is_one_hot, require_dataset
+from diffeo.evaluators.examples import class_names, first, is_one_hot, require_dataset, require_split
 from diffeo.evaluators.pictures import contact_sheet, new_figure, row_labels, save, title
 from diffeo.randomness import seeded
 
@@ -53,10 +53,13 @@ class SampleGridEvaluator(Evaluator):
     def __init__(self, config: SampleGrid) -> None:
         self.config = config
 
-    def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:
-        data = require_dataset(data, "sample_grid")
+    def check(self, model: Any, data: Any) -> None:
+        require_split(require_dataset(data, "sample_grid"), self.config.split)
         if len(model.event_shape) != 3 or model.event_shape[0] not in (1, 3):
             raise ValueError(f"expected images of shape (1 or 3, H, W) for 'sample_grid'; got {model.event_shape}")
+
+    def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:
+        self.check(model, data)
         examples = first(data, self.config.split, _SEARCHED, model.like)
         with torch.no_grad(), seeded(self.config.seed):
             sheet = self._sheet(model, data, examples)
