@@ -17,8 +17,8 @@ def make(config: Any, *arguments: Any, at: Place = ()) -> Any:
     """
     registered = installed().of(config)
     place = (at,) if isinstance(at, str) else at
-    implementation = registered.load_implementation()
     try:
+        implementation = registered.load_implementation()
         return implementation(config, *arguments)
     except BuildError as error:
         raise error.inside((*place, registered.name)) from error.__cause__
@@ -39,6 +39,8 @@ def build(what: Any, spec: Any = None, /, **arguments: Any) -> Any:
     """
     registry = installed()
     if spec is None:
+        if isinstance(what, (str, dict)):
+            raise DiffeoError(f"expected a config object, or a kind and a spec: build('bijector', ...); got {what!r}")
         kinds = registry.of(what).component.kind
         config = structure(what, Slot(*kinds), registry=registry)
         kind = kinds[0]

@@ -77,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status; what goes wrong is a line on standard error, not an exception."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     debug = "--debug" in arguments[:end]
-    rest = [word for word in arguments[:end] if word != "--debug"] + list(arguments[end:])
+    rest = [word for word in arguments[:end] if word != "--debug"] + list(arguments[end:]) or ["--help"]
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:

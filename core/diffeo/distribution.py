@@ -51,6 +51,12 @@ class Distribution(nn.Module, ABC):
     def sample_and_log_prob(self, sample_shape: Shape = (), *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Reparameterised draws and their log-densities, in one pass."""
 
+    def draw_shape(self, sample_shape: Shape, context: Tensor | None) -> Shape:
+        """The shape of draws, ``(*sample_shape, *B, *event_shape)``."""
+        if isinstance(sample_shape, int):
+            raise ValueError(f"expected sample_shape as a tuple, such as ({sample_shape},); got {sample_shape}")
+        return (*sample_shape, *self.batch_shape(context), *self.event_shape)
+
     def batch_shape(self, context: Tensor | None) -> Shape:
         """The batch shape of a context; ``()`` without one."""
         if context is None or self.context_shape is None:

@@ -46,7 +46,7 @@ class StandardNormalDistribution(Distribution):
         return noise, _log_density(noise, len(self.event_shape))
 
     def _noise(self, sample_shape: Shape, context: Tensor | None) -> Tensor:
-        shape = (*sample_shape, *self.batch_shape(context), *self.event_shape)
+        shape = self.draw_shape(sample_shape, context)
         return torch.randn(shape, dtype=self.like.dtype, device=self.like.device)
 
 
@@ -77,5 +77,5 @@ class DiagonalNormalDistribution(Distribution):
         return self.loc + self.log_scale.exp() * noise, log_prob
 
     def _noise(self, sample_shape: Shape, context: Tensor | None) -> Tensor:
-        shape = (*sample_shape, *self.batch_shape(context), *self.event_shape)
+        shape = self.draw_shape(sample_shape, context)
         return torch.randn(shape, dtype=self.like.dtype, device=self.like.device)

@@ -10,6 +10,7 @@ import attrs
 from diffeo.config_spec import Spec
 from diffeo_registry import (
     BuildError,
+    DiffeoError,
     Document,
     Problem,
     SpecError,
@@ -37,6 +38,8 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
 
     Raises ``SpecError`` with every problem at once, one line each: file, line, column, path, what and what to do.
     """
+    if isinstance(overrides, str):
+        raise DiffeoError(f"expected overrides as a list, such as ['trainer.steps=100']; got {overrides!r}")
     document, stem = _read(source)
     document = document.override(overrides, Spec, registry=installed())
     try:
