@@ -12,12 +12,11 @@ import torch
 from torch import Tensor
 
 from diffeo.augmenter import Augmenter
-from diffeo.bijector import Bijector
 from diffeo.building import make
-from diffeo.combinators import make_steps, require_invertible
 from diffeo.config import Flow
 from diffeo.distribution import Distribution
 from diffeo.network import Encoder
+from diffeo.step_lists import last_shape, make_steps, require_invertible, run_back, run_steps, strip_steps, zeros
 from diffeo_registry import BuildError
 
 __all__ = ["FlowModel"]
@@ -55,7 +54,7 @@ class FlowModel(Distribution):
         self.steps = make_steps(config.steps, shape, features)
         if self.start == "base":
             require_invertible(self.steps, tuple(shape), "a flow that starts at the base")
-        self.latent_shape: Shape = cast(Augmenter, self.steps[-1]).out_shape if len(self.steps) else tuple(shape)
+        self.latent_shape: Shape = last_shape(self.steps, shape)
         self.base: Distribution = make(config.base, self.latent_shape, features, at="base")
         if not self.base.is_exact:
             raise BuildError("expected a base whose density is exact; got one that only bounds it", ("base",))
@@ -146,10 +145,7 @@ class FlowModel(Distribution):
         features = self._features(context, None)
         z, log_prob = self.base.sample_and_log_prob(sample_shape, context=features)
         features = self._expand(features, z.shape[: z.dim() - len(self.latent_shape)])
-        if self.start == "base":
-            x, log_det = self._forward(z, features)
-        else:
-            x, log_det = self._backward(z, features)
+        x, log_det = self._decode_with_log_det(z, features)
         return x, log_prob - log_det
 
     # What the public methods share; features are the encoded context, expanded to the batch shape
@@ -161,32 +157,21 @@ class FlowModel(Distribution):
 
     def _dequantize(self, x: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
         if self.dequantization is None:
-            return x, x.new_zeros(x.shape[: x.dim() - len(self.event_shape)])
+            return x, zeros(x, len(self.event_shape))
         return self.dequantization.augment(x, context=features)
 
     def _encode(self, y: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
-        return self._backward(y, features) if self.start == "base" else self._forward(y, features)
+        run = run_back if self.start == "base" else run_steps
+        return run(self.steps, y, zeros(y, len(self.event_shape)), features)
 
     def _decode(self, z: Tensor, features: Tensor | None) -> Tensor:
         if self.start == "base":
-            return self._forward(z, features)[0]
-        for step in reversed(self.steps):
-            z = cast(Augmenter, step).strip(z, context=features)
-        return z
+            return run_steps(self.steps, z, zeros(z, len(self.latent_shape)), features)[0]
+        return strip_steps(self.steps, z, features)
 
-    def _forward(self, x: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
-        total = x.new_zeros(x.shape[: x.dim() - len(self.event_shape)])
-        for step in self.steps:
-            x, log_weight = cast(Augmenter, step).augment(x, context=features)
-            total = total + log_weight
-        return x, total
-
-    def _backward(self, y: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
-        total = y.new_zeros(y.shape[: y.dim() - len(self.latent_shape)])
-        for step in reversed(self.steps):
-            y, log_det = cast(Bijector, step).inverse(y, context=features)
-            total = total + log_det
-        return y, total
+    def _decode_with_log_det(self, z: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        run = run_steps if self.start == "base" else run_back
+        return run(self.steps, z, zeros(z, len(self.latent_shape)), features)
 
     # Checks of what comes in
 

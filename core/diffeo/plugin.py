@@ -42,11 +42,11 @@ COMBINATORS = [
     Component(kind="bijector", name="invert", config="diffeo.config:Invert",
               implementation="diffeo.combinators:InvertBijector", summary="Steps run backwards."),
     Component(kind="bijector", name="factor_out", config="diffeo.config:FactorOut",
-              implementation="diffeo.combinators:FactorOutBijector",
+              implementation="diffeo.multiscale:FactorOutBijector",
               summary="Half goes on through more steps, half is emitted.",
               source="Dinh et al. 2017, arXiv:1605.08803, section 3.6"),
     Component(kind="bijector", name="multiscale", config="diffeo.config:Multiscale",
-              implementation="diffeo.combinators:MultiscaleBijector",
+              implementation="diffeo.multiscale:MultiscaleBijector",
               summary="Levels of steps with half factored out after each but the last.",
               source="Dinh et al. 2017, arXiv:1605.08803, section 3.6"),
 ]  # fmt: skip

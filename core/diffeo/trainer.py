@@ -5,10 +5,7 @@ a run that is interrupted and resumed continues as if nothing had happened.
 """
 
 import math
-import signal
-import time
-from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -26,8 +23,10 @@ from diffeo.randomness import derive, example_seeds, seeded
 from diffeo.run import Run, RunError
 from diffeo.run_log import RunLog
 from diffeo.sampling import batch_indices
+from diffeo.stop_signals import StopSignals
 from diffeo.training_state import TrainingState
 from diffeo.training_step import DTYPES, TrainingStep, cast, set_precision
+from diffeo.window import Window
 from diffeo_registry import BuildError
 
 __all__ = ["Loop"]
@@ -166,7 +165,7 @@ class Loop:
 
     # What a person watches
 
-    def _report(self, window: "Window", bar: ProgressBar) -> None:
+    def _report(self, window: Window, bar: ProgressBar) -> None:
         metrics = window.close() | {"lr": self._learning_rate()}
         assert self.log is not None
         self.log.metrics(self.state.step, metrics)
@@ -214,65 +213,6 @@ class Loop:
 
     def _learning_rate(self) -> float:
         return float(self.state.optimizer.param_groups[0]["lr"])
-
-
-class Window:
-    """Means of metrics since the last report, and the rate of steps without the pauses in between."""
-
-    def __init__(self) -> None:
-        self._clear()
-
-    def add(self, metrics: dict[str, Tensor]) -> None:
-        """Take in the metrics of one step; nothing is read back from the device yet."""
-        for name, value in metrics.items():
-            self.totals[name] = self.totals.get(name, 0) + value
-        self.steps += 1
-        self.last = time.perf_counter()
-
-    def pause(self) -> None:
-        """Leave out the time since the last step from the rate."""
-        self.seconds += self.last - self.start
-        self.start = self.last = time.perf_counter()
-
-    def close(self) -> dict[str, float]:
-        """The means, and a fresh start."""
-        seconds = self.seconds + time.perf_counter() - self.start
-        means = {name: float(total) / self.steps for name, total in self.totals.items()}
-        means["steps_per_second"] = self.steps / max(seconds, 1e-9)
-        self._clear()
-        return means
-
-    def _clear(self) -> None:
-        self.totals: dict[str, Tensor] = {}
-        self.steps, self.seconds = 0, 0.0
-        self.start = self.last = time.perf_counter()
-
-
-class StopSignals:
-    """SIGINT and SIGTERM ask the loop to stop after the step it is in; a second one stops at once."""
-
-    def __init__(self) -> None:
-        self.received: int | None = None
-
-    @contextmanager
-    def caught(self) -> Generator[None]:
-        """Handle the signals inside the block, where Python allows it (the main thread)."""
-        previous: dict[int, Any] = {}
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                previous[number] = signal.signal(number, self._note)
-        except ValueError:
-            pass  # Not the main thread: signals are somebody else's.
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _note(self, number: int, _frame: Any) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
-        self.received = number
 
 
 def _device(name: str) -> str:
