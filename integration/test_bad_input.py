@@ -1,12 +1,10 @@
 """Every kind of bad input ends in one line per problem that says where and what to do, status 2, and nothing half-written."""
 
-import itertools
 import json
 import os
 import pickle
 import re
 import shutil
-import textwrap
 import warnings
 from pathlib import Path
 
@@ -31,8 +29,6 @@ model:
 trainer: {steps: 2, batch_size: 8}
 evaluators: [likelihood]
 """
-
-FRESH = itertools.count()
 
 
 def write_data(folder):
@@ -66,29 +62,6 @@ def refused(here, capsys):
         return captured.err.splitlines()
 
     return of
-
-
-@pytest.fixture
-def install(tmp_path_factory, monkeypatch):
-    """Installs a small package: a module with configs, bijectors and a plugin, and the dist-info that makes it one."""
-    site = tmp_path_factory.mktemp("site")
-    monkeypatch.syspath_prepend(str(site))
-    fresh_registry(monkeypatch)
-
-    def write(package, source):
-        module = f"{package.replace('-', '_')}_{next(FRESH)}"
-        (site / f"{module}.py").write_text(textwrap.dedent(source).replace("MODULE", module))
-        info = site / f"{module}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[diffeo.plugins]\nmain = {module}\n")
-
-    return write
-
-
-def fresh_registry(monkeypatch, disable=""):
-    """Components are discovered once per process and value of ``DIFFEO_DISABLE``: a new value, and it happens again."""
-    monkeypatch.setenv("DIFFEO_DISABLE", f"{disable},nobody-{next(FRESH)}")
 
 
 # The text of a spec
@@ -182,13 +155,13 @@ def test_every_problem_at_once(refused):
 # Packages
 
 
-def test_a_component_that_is_not_installed(monkeypatch, refused):
+def test_a_component_that_is_not_installed(monkeypatch, rediscover, refused):
     """The metadata of diffeo-bijectors is gone, as it is where nobody installed it."""
     found = discovery.distributions
     monkeypatch.setattr(
         discovery, "distributions", lambda **where: [one for one in found(**where) if one.name != "diffeo-bijectors"]
     )
-    fresh_registry(monkeypatch)
+    rediscover()
     assert refused("train", "spec.yaml") == [
         f"spec.yaml:{place}: {path}: {name!r} comes with diffeo-bijectors, which is not installed: "
         "pip install diffeo-bijectors"
@@ -265,7 +238,7 @@ def test_two_versions_of_a_component(install, here, refused, capsys):
     ]
 
 
-def test_two_packages_with_one_name(install, here, refused, monkeypatch):
+def test_two_packages_with_one_name(install, rediscover, here, refused):
     for package in ("acme-grow", "bravo-grow"):
         install(package, TWO_VERSIONS)
     with_steps("grow")
@@ -275,7 +248,7 @@ def test_two_packages_with_one_name(install, here, refused, monkeypatch):
     ]
     assert refused("show", "grow")
     assert cli.run(["check", "spec.yaml", "--set", "model.flow.steps.0=bravo-grow/grow"]) == 0
-    fresh_registry(monkeypatch, "bravo-grow")
+    rediscover("bravo-grow")
     assert cli.run(["check", "spec.yaml"]) == 0
     with_steps("bravo-grow/grow")
     (line,) = refused("check", "spec.yaml")
@@ -549,8 +522,8 @@ def test_start_from_another_model(run, refused):
     assert re.match(r"spec.yaml:10:13: start_from: .*run: .* \(and \d+ more: is it a run of the same model\?\)$", line)
 
 
-def test_a_checkpoint_whose_components_are_gone(run, refused, monkeypatch):
-    fresh_registry(monkeypatch, "diffeo-bijectors")
+def test_a_checkpoint_whose_components_are_gone(run, refused, rediscover):
+    rediscover("diffeo-bijectors")
     lines = refused("sample", weights(run), "-o", "a.csv")
     assert len(lines) == 2
     assert all("DIFFEO_DISABLE leaves out" in line for line in lines)
