@@ -167,3 +167,35 @@ def test_start_at_the_base_needs_bijectors():
         diffeo.BuildError, match=r"flow.steps\[0\]: expected a bijector inside a flow that starts at the base"
     ):
         diffeo.build("model", {"flow": {"start": "base", "steps": ["append"]}}, shape=(2,))
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")
+@pytest.mark.parametrize("start", ["data", "base"])
+def test_density_compiles_as_one_graph(start):
+    model = flow(STEPS, start=start)
+    x = torch.randn(4, 2, dtype=torch.float64)
+    compiled = torch.compile(model.log_prob, fullgraph=True, backend="aot_eager")
+    assert_close(compiled(x), model.log_prob(x))
+    decode = torch.compile(model.decode, fullgraph=True, backend="aot_eager")
+    assert_close(decode(x), model.decode(x))
+
+
+def test_density_per_row_by_vmap():
+    model = flow([*STEPS, {"chain": {"steps": ["sinh"]}}], base="diagonal_normal")
+    x = torch.randn(4, 2, dtype=torch.float64)
+    assert_close(torch.func.vmap(model.log_prob)(x), model.log_prob(x))
+    scores = torch.func.vmap(torch.func.grad(model.log_prob))(x)
+    assert_close(scores, torch.autograd.grad(model.log_prob(x.requires_grad_()).sum(), x)[0])
+
+
+def test_deepcopy_and_meta():
+    import copy
+
+    model = flow(["append", *STEPS], base="diagonal_normal")
+    x = torch.randn(4, 2, dtype=torch.float64)
+    z, _ = model.encode(x)
+    assert_close(copy.deepcopy(model).decode(z), model.decode(z))
+    with torch.device("meta"):
+        meta = diffeo.build("model", {"flow": {"steps": STEPS, "base": "diagonal_normal"}}, shape=(2,))
+        assert meta.log_prob(torch.empty(3, 2)).shape == (3,)
+        assert meta.sample((3,)).device.type == "meta"
