@@ -339,3 +339,19 @@ def test_a_compiled_run_has_the_names_of_one_that_is_not(tmp_path):
     for name, tensor in ours.items():
         assert torch.allclose(tensor, theirs[name], atol=1e-10), name
     assert diffeo.resume(compiled.path, show_progress=False).outcome == "finished"
+
+
+def test_rows_are_labelled_where_classes_have_numbers_only(tmp_path, monkeypatch):
+    """A label of one character stands inside the picture, left of its row."""
+    from diffeo.evaluators import sample_grid
+
+    figures = []
+    monkeypatch.setattr(sample_grid, "save", lambda figure, path, caption: figures.append(figure))
+    monkeypatch.setattr("diffeo_data.fashion_mnist_small.FashionMnistSmallDataset.class_names", (), raising=False)
+    conditional(tmp_path)
+    (figure,) = figures
+    labels = figure.axes[0].texts
+    assert [label.get_text() for label in labels] == [str(number) for number in range(10)]
+    for label in labels:
+        box = label.get_window_extent()
+        assert 0 < box.x0 < box.x1 < figure.axes[0].get_window_extent().x0

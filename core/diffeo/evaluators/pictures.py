@@ -58,4 +58,4 @@ def row_labels(axes: Axes, labels: Sequence[str], *, height: int, gap: int) -> N
     """Write a label left of every row of a contact sheet whose images are ``height`` pixels high."""
     for row, label in enumerate(labels):
         centre = row * (height + gap) + (height - 1) / 2
-        axes.text(-0.5 * height, centre, label, ha="right", va="center", fontsize=8.5, color=MUTED)
+        axes.text(-0.12 * height, centre, label, ha="right", va="center", fontsize=8.5, color=MUTED)
