@@ -168,10 +168,10 @@ def test_every_problem_of_a_document_at_once(registry: Registry, toys: ModuleTyp
         "spec.yaml:13:9: model.chain.steps[8]: 'rq_spline@3' is an elementwise; expected a bijector or augmenter",
         "spec.yaml:14:21: model.chain.steps[9].noise.sd: expected a value > 0; got -1.0",
         "spec.yaml:15:19: model.chain.steps[10].coupling: expected fields, as 'key: value'; got 3",
-        "spec.yaml:16:88: model.chain.steps[11].coupling.split.half.swap: expected true or false; got 1",
         "spec.yaml:16:52: model.chain.steps[11].coupling.transform.rq_spline@1.bins: "
         "expected a value >= 2 and <= 64; got 1",
         "spec.yaml:16:62: model.chain.steps[11].coupling.transform.rq_spline@1.bound: expected a value > 0; got 0.0",
+        "spec.yaml:16:88: model.chain.steps[11].coupling.split.half.swap: expected true or false; got 1",
         "spec.yaml:17:16: model.chain.steps[12].range: expected low < high; got 2.0 and 1.0",
         "spec.yaml:18:29: model.chain.named.b: 'half' is a split; expected a bijector or augmenter",
         "spec.yaml:19:7: seed: expected a value >= 0; got -1",

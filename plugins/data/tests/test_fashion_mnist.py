@@ -231,7 +231,7 @@ def test_splits_larger_than_the_data_are_errors():
 
 
 def test_configs_check_their_bounds():
-    with pytest.raises(ValueError, match=r"context: expected one of 'label'; got 'class'"):
+    with pytest.raises(ValueError, match=r"context: expected 'label'; got 'class'"):
         FashionMnist(context="class")
     with pytest.raises(ValueError, match=r"flip: expected a value >= 0 and <= 1; got 1.5"):
         FashionMnist(flip=1.5)
