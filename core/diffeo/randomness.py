@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-__all__ = ["derive", "example_seeds", "seeded"]
+__all__ = ["derive", "example_seeds", "seed_device", "seeded"]
 
 
 def derive(seed: int, *parts: str | int) -> int:
@@ -19,6 +19,18 @@ def example_seeds(seed: int, step: int, batch_size: int) -> torch.Tensor:
     """One int64 seed per position of the global batch of a step."""
     generator = torch.Generator().manual_seed(derive(seed, "example", step))
     return torch.randint(2**63 - 1, (batch_size,), generator=generator)
+
+
+def seed_device(seed: int, device: torch.device) -> None:
+    """Seed the generators a step draws from, the CPU's and that of its device.
+
+    ``torch.manual_seed`` asks every backend it knows, which takes longer than a small step's optimizer.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type == "mps":
+        torch.mps.manual_seed(seed)
 
 
 @contextmanager

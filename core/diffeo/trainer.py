@@ -19,7 +19,7 @@ from diffeo.dataset import Dataset
 from diffeo.ema import MovingAverage
 from diffeo.objective import Progress
 from diffeo.progress import ProgressBar
-from diffeo.randomness import derive, example_seeds, seeded
+from diffeo.randomness import derive, example_seeds, seed_device, seeded
 from diffeo.run import Run, RunError
 from diffeo.run_log import RunLog
 from diffeo.sampling import batch_indices
@@ -85,6 +85,7 @@ class Loop:
         with stop.caught(), torch.random.fork_rng():
             if self.state.step == 0:
                 self._validate(bar)
+            self.module.train()
             window = Window()
             while self.state.step < until and stop.received is None:
                 metrics = self.take_step()
@@ -106,11 +107,10 @@ class Loop:
     def take_step(self) -> dict[str, Tensor]:
         """One optimizer step; returns its metrics, still on the device."""
         step = self.state.step
-        torch.manual_seed(derive(self.seed, "noise", step))
+        seed_device(derive(self.seed, "noise", step), self.device)
         factor = self.schedule(self._progress(step))
         for group, rate in zip(self.state.optimizer.param_groups, self.learning_rates, strict=True):
             group["lr"] = rate * factor
-        self.module.train()
         totals: dict[str, Tensor] = {}
         for micro in range(self.config.accumulate):
             loss = self.module(self._batch(step, micro), self._progress(step))
@@ -196,6 +196,7 @@ class Loop:
                 loss = self.module.forward(batch, self._progress(self.state.step))
                 for name, value in {"loss": loss.value, **loss.metrics}.items():
                     totals[f"val/{name}"] = totals.get(f"val/{name}", 0.0) + float(value) * len(indices) / size
+        self.module.train()
         return totals
 
     def _save(self) -> int:
