@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from diffeo.evaluator import Evaluator
     from diffeo.flow_model import FlowModel
     from diffeo.listing import components
+    from diffeo.loading import load
     from diffeo.model_files import CheckpointError
     from diffeo.network import Encoder, Network
     from diffeo.objective import Loss, Objective, Progress
+    from diffeo.preparation import Plan, check
     from diffeo.run import Run, RunError
-    from diffeo.running import Plan, check, evaluate, load, resume, train
+    from diffeo.running import evaluate, resume, train
     from diffeo.schedules import Schedule
     from diffeo.spec_loading import load_spec
     from diffeo.summary import Row, describe_model
@@ -40,7 +42,7 @@ _HOME = {
     "Loss": "objective",
     "Network": "network",
     "Objective": "objective",
-    "Plan": "running",
+    "Plan": "preparation",
     "Progress": "objective",
     "Row": "summary",
     "Run": "run",
@@ -50,11 +52,11 @@ _HOME = {
     "Target": "dataset",
     "Trainer": "config_spec",
     "build": "building",
-    "check": "running",
+    "check": "preparation",
     "components": "listing",
     "describe_model": "summary",
     "evaluate": "running",
-    "load": "running",
+    "load": "loading",
     "load_spec": "spec_loading",
     "make": "building",
     "resume": "running",

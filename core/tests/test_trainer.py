@@ -156,9 +156,11 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
         train(spec(), tmp_path / "file" / "run")
 
 
-def test_start_from_begins_with_another_runs_weights(tmp_path):
-    first = train(spec(), tmp_path / "first")
-    again = {"start_from": str(tmp_path / "first"), "trainer": {"steps": 1, "optimizer": {"sgd": {"lr": 1e-12}}}}
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_start_from_begins_with_another_runs_weights(tmp_path, precision):
+    first = train(spec(trainer={"precision": precision}), tmp_path / "first")
+    settings = {"steps": 1, "precision": precision, "optimizer": {"sgd": {"lr": 1e-12}}}
+    again = {"start_from": str(tmp_path / "first"), "trainer": settings}
     second = train(spec(**again), tmp_path / "second")
     assert_close(second.model.state_dict(), first.model.state_dict())
 

@@ -6,7 +6,7 @@ import click
 
 import diffeo
 from diffeo.commands.results import print_results
-from diffeo.running import run_folder
+from diffeo.run_folder import run_folder
 
 __all__ = ["evaluate"]
 

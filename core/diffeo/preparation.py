@@ -1,0 +1,120 @@
+"""From a spec to what a run is made of; whatever is the user's to mend fails here, before a file is written."""
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import torch
+from torch import nn
+
+from diffeo.building import make
+from diffeo.config_spec import Spec
+from diffeo.dataset import Dataset
+from diffeo.evaluation import check_evaluators, make_evaluators
+from diffeo.flow_model import FlowModel
+from diffeo.loading import load
+from diffeo.model_files import CheckpointError, load_weights
+from diffeo.run import Run
+from diffeo.spec_loading import located
+from diffeo.summary import Row, describe_model
+from diffeo.training_step import DTYPES
+from diffeo_registry import BuildError, DiffeoError, installed
+
+__all__ = ["Plan", "assemble", "check", "make_data"]
+
+
+@attrs.frozen
+class Plan:
+    """A spec that was built without training: the model, its rows, and warnings (data that are not there)."""
+
+    model: Any
+    rows: list[Row]
+    warnings: list[str]
+
+
+def check(spec: Spec) -> Plan:
+    """Build everything a spec names and train nothing; data files that are missing are a warning."""
+    with located(spec):
+        try:
+            data = make_data(spec, prepare=False)
+        except BuildError as error:
+            message = _missing_files(error)
+            return Plan(None, [], [f"{message} (the shapes of the data are in it, so the model is not checked)"])
+        warnings: list[str] = []
+        try:
+            _prepare_data(spec, data)
+        except BuildError as error:
+            warnings.append(_missing_files(error))
+        run = _build(spec, data, Path())
+        make(
+            spec.trainer.optimizer,
+            list(nn.ModuleList([run.model, run.objective]).parameters()),
+            at=("trainer", "optimizer"),
+        )
+        if not warnings:
+            _check_fit(run)
+    return Plan(run.model, describe_model(run.model), warnings)
+
+
+def assemble(spec: Spec, folder: Path) -> Run:
+    """The run that a spec describes, before its first step: data that are there, a model that takes them, evaluators that fit."""
+    run = _build(spec, make_data(spec), folder)
+    _check_fit(run)
+    return run
+
+
+def make_data(spec: Spec, *, prepare: bool = True) -> Any:
+    """The data set or target of a spec."""
+    registered = installed().of(spec.data)
+    is_dataset = "dataset" in registered.component.kind
+    data = make(spec.data, *((spec.seed,) if is_dataset else ()), at="data")
+    if prepare:
+        _prepare_data(spec, data)
+    return data
+
+
+def _build(spec: Spec, data: Any, folder: Path) -> Run:
+    model = make(spec.model, data.shapes["x"], data.shapes.get("context"), at="model")
+    objective = make(spec.objective, model, data, at="objective")
+    make_evaluators(spec)
+    if spec.start_from is not None:
+        model.to(DTYPES[spec.trainer.precision])
+        _start_from(model, spec.start_from)
+    return Run(path=folder, spec=spec, model=model, objective=objective, data=data)
+
+
+def _start_from(model: nn.Module, source: Path) -> None:
+    try:
+        load_weights(model, dict(load(source).state_dict()), str(source))
+    except CheckpointError as error:
+        first, *others = str(error).splitlines()
+        more = f" (and {len(others)} more: is it a run of the same model?)" if others else ""
+        raise BuildError(f"{first}{more}", ("start_from",)) from error
+
+
+def _check_fit(run: Run) -> None:
+    """Raise unless model and evaluators can take the data, as one example shows."""
+    if isinstance(run.model, FlowModel) and isinstance(run.data, Dataset):
+        x = run.data.batch("train", torch.zeros(1, dtype=torch.int64))["x"]
+        if run.model.dequantization is None and not x.is_floating_point():
+            message = (
+                f"expected a dequantization for integer data ({x.dtype}); got none: write 'dequantization: uniform'"
+            )
+            raise BuildError(message, ("model", installed().of(run.spec.model).name))
+    check_evaluators(run.spec, make_evaluators(run.spec), run.model, run.data)
+
+
+def _prepare_data(spec: Spec, data: Any) -> None:
+    """Let a data set look at its files; what is wrong with them gets the place of the data in the spec."""
+    if isinstance(data, Dataset):
+        try:
+            data.prepare()
+        except DiffeoError as error:
+            raise BuildError(str(error), ("data", installed().of(spec.data).name)) from error
+
+
+def _missing_files(error: BuildError) -> str:
+    """What to warn of where files are missing; any other error goes on."""
+    if not isinstance(error.__cause__, FileNotFoundError):
+        raise error
+    return error.message

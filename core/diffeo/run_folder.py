@@ -1,0 +1,56 @@
+"""Run folders: where a new one goes, and what an old one holds."""
+
+import os
+from pathlib import Path
+
+from diffeo import checkpoints
+from diffeo.config_spec import Spec
+from diffeo_registry import DiffeoError
+
+__all__ = ["create_folder", "new_folder", "run_folder", "spec_file", "step_of"]
+
+
+def new_folder(spec: Spec, out: str | os.PathLike[str] | None) -> Path:
+    """Where a run of ``spec`` is to be written: ``out``, or ``runs/<name>-<n>`` with the first n that is free."""
+    if out is None:
+        stem, number = "run" if spec.origin is None else spec.origin.name, 1
+        while Path("runs", f"{stem}-{number}").exists():
+            number += 1
+        return Path("runs", f"{stem}-{number}")
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DiffeoError(
+            f"{folder}: expected a folder that does not exist yet; got one with files in it: choose another --out, or "
+            f"continue that run with: diffeo train --resume {folder}"
+        )
+    return folder
+
+
+def create_folder(folder: Path) -> None:
+    """Make the folder of a run, with the one its checkpoints go to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoints").mkdir()
+    except OSError as error:
+        raise DiffeoError(
+            f"{folder}: expected a place where a run folder can be written; got {error.strerror}"
+        ) from error
+
+
+def run_folder(path: str | os.PathLike[str]) -> Path:
+    """The run folder that a path is or lies in."""
+    path = Path(path)
+    return next((place for place in (path, *path.absolute().parents) if (place / "spec.yaml").exists()), path)
+
+
+def spec_file(folder: Path) -> Path:
+    """The resolved spec of a run."""
+    if not (folder / "spec.yaml").exists():
+        raise DiffeoError(f"{folder}: expected a run folder with a spec.yaml; got none")
+    return folder / "spec.yaml"
+
+
+def step_of(path: Path) -> int:
+    """The step of a checkpoint, or of the newest one of a run."""
+    folder = checkpoints.newest(path / "checkpoints") if (path / "checkpoints").is_dir() else path
+    return next((int(m[1]) for p in (folder, *folder.parents) if (m := checkpoints.NAME.fullmatch(p.name))), 0)
