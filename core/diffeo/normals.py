@@ -22,6 +22,12 @@ def _log_density(noise: Tensor, event_dims: int) -> Tensor:
     return (-0.5 * noise.square() - HALF_LOG_2PI).sum(tuple(range(-event_dims, 0)))
 
 
+def _noise(distribution: Distribution, sample_shape: Shape, context: Tensor | None) -> Tensor:
+    """N(0, I) in the shape, dtype and device of the distribution's draws."""
+    like = distribution.like
+    return torch.randn(distribution.draw_shape(sample_shape, context), dtype=like.dtype, device=like.device)
+
+
 class StandardNormalDistribution(Distribution):
     """log p(x) = -|x|^2 / 2 - (D / 2) log(2 pi).
 
@@ -39,15 +45,11 @@ class StandardNormalDistribution(Distribution):
         return _log_density(x, len(self.event_shape))
 
     def sample(self, sample_shape: Shape = (), *, context: Tensor | None = None, temperature: float = 1.0) -> Tensor:
-        return temperature * self._noise(sample_shape, context)
+        return temperature * _noise(self, sample_shape, context)
 
     def sample_and_log_prob(self, sample_shape: Shape = (), *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        noise = self._noise(sample_shape, context)
+        noise = _noise(self, sample_shape, context)
         return noise, _log_density(noise, len(self.event_shape))
-
-    def _noise(self, sample_shape: Shape, context: Tensor | None) -> Tensor:
-        shape = self.draw_shape(sample_shape, context)
-        return torch.randn(shape, dtype=self.like.dtype, device=self.like.device)
 
 
 class DiagonalNormalDistribution(Distribution):
@@ -69,13 +71,9 @@ class DiagonalNormalDistribution(Distribution):
 
     def sample(self, sample_shape: Shape = (), *, context: Tensor | None = None, temperature: float = 1.0) -> Tensor:
         with torch.no_grad():
-            return self.loc + temperature * self.log_scale.exp() * self._noise(sample_shape, context)
+            return self.loc + temperature * self.log_scale.exp() * _noise(self, sample_shape, context)
 
     def sample_and_log_prob(self, sample_shape: Shape = (), *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        noise = self._noise(sample_shape, context)
+        noise = _noise(self, sample_shape, context)
         log_prob = _log_density(noise, len(self.event_shape)) - self.log_scale.sum()
         return self.loc + self.log_scale.exp() * noise, log_prob
-
-    def _noise(self, sample_shape: Shape, context: Tensor | None) -> Tensor:
-        shape = self.draw_shape(sample_shape, context)
-        return torch.randn(shape, dtype=self.like.dtype, device=self.like.device)
