@@ -35,6 +35,8 @@ class Augmenter(nn.Module, ABC):
     in_shape: Shape
     out_shape: Shape
     context_shape: Shape | None
+    recompute: bool = False
+    """Set by the trainer where memory matters: a flow keeps only what enters the step and runs it again on the way back."""
 
     def __init__(self, shape: Shape, out_shape: Shape | None = None, context_shape: Shape | None = None) -> None:
         super().__init__()

@@ -1,106 +1,122 @@
-"""Checkpoints: folders ``step-000001000`` that are whole or absent.
+"""Checkpoints: folders ``step-000001000`` that are whole or absent, whenever the process or the machine stops.
 
 A checkpoint is written into a temporary folder beside its place, each file fsynced, the manifest with sizes and SHA-256
-last; then the folder is renamed and its parent fsynced. The newest one whose manifest verifies is the one used.
+last; then the folder is renamed and its parent fsynced. The newest one whose manifest verifies is the one used: there is no
+file that names it, which could be wrong.
+
+``write``, ``recover`` and ``retain`` are for the one process that holds the lock of the run (``diffeo.run_lock``); the
+others only read.
 """
 
-import hashlib
-import json
 import os
-import re
-import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
-from diffeo.model_files import CheckpointError
+from diffeo.checkpoint_list import (
+    NAME,
+    TEMPORARY,
+    discard,
+    list_checkpoints,
+    newest,
+    replaced,
+    step_name,
+    sweep,
+    whole,
+)
+from diffeo.durable_files import Data, create_file, make_folder, remove, size_of, sync_folder
+from diffeo.manifest import MANIFEST, Contents, Manifest, NewerFormatError, check_names, describe, read, verify
+from diffeo.retention import Recovered, recover, retain
+from diffeo_registry import DiffeoError
 
-__all__ = ["newest", "retain", "verify", "write"]
+__all__ = [
+    "MANIFEST",
+    "NAME",
+    "Contents",
+    "Manifest",
+    "NewerFormatError",
+    "Recovered",
+    "SaveError",
+    "list_checkpoints",
+    "newest",
+    "read",
+    "recover",
+    "retain",
+    "verify",
+    "write",
+]
 
-MANIFEST = "MANIFEST.json"
-NAME = re.compile(r"step-(\d{9,})")
+
+class SaveError(DiffeoError):
+    """A checkpoint that could not be written: a full disk, a read-only place. Those written before are as they were."""
 
 
-def write(folder: Path, step: int, files: Mapping[str, bytes]) -> Path:
-    """Write a whole checkpoint of ``step`` below ``folder``; returns its path."""
-    final = folder / f"step-{step:09d}"
-    aside = folder / f".step-{step:09d}.tmp"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+def write(folder: Path, step: int, files: Mapping[str, Data], *, score: float | None = None) -> Path:
+    """Write a whole checkpoint of ``step`` below ``folder``; returns its path when it is durable.
+
+    One that is there already, whole and equal, is left; a different one makes way only for a whole one, and is removed last.
+    Raises ``SaveError`` when the system refuses; nothing half written is left then.
+    """
+    check_names(files)
+    final = folder / step_name(step)
     try:
-        for name, data in files.items():
-            _write_synced(aside / name, data)
-        manifest = {"format": 1, "step": step, "files": {name: _entry(data) for name, data in files.items()}}
-        _write_synced(aside / MANIFEST, json.dumps(manifest, indent=1, sort_keys=True).encode())
-        _sync_folder(aside)
-        if final.exists():
-            shutil.rmtree(final)
-        aside.rename(final)
-        _sync_folder(folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+        make_folder(folder)
+        sweep(folder)
+        with ThreadPoolExecutor(1, "diffeo-checkpoint") as pool:  # checksums are computed while the files are written
+            manifest = pool.submit(describe, step, files, score=score)
+            if os.path.lexists(final) and _is_saved(final, manifest.result()):
+                sync_folder(folder)  # who wrote it may have died just before
+            else:
+                _write_aside(final, files, manifest.result)
+    except OSError as error:
+        size = sum(size_of(data) for data in files.values())
+        raise SaveError(
+            f"{final}: expected a place where {size:,} bytes can be written; got {error.strerror or error}: the older "
+            "checkpoints are intact"
+        ) from error
     return final
 
 
-def newest(folder: Path) -> Path:
-    """The newest checkpoint below ``folder`` whose manifest verifies."""
-    reasons: list[str] = []
-    for path in reversed(list_checkpoints(folder)):
-        try:
-            verify(path)
-        except CheckpointError as error:
-            reasons.append(str(error))
-        else:
-            return path
-    raise CheckpointError("\n".join(reasons) or f"{folder}: expected a checkpoint; got none")
+def _is_saved(final: Path, manifest: bytes) -> bool:
+    return whole(final) is not None and (final / MANIFEST).read_bytes() == manifest
 
 
-def list_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoint folders, oldest first."""
-    found = [(match, path) for path in _children(folder) if (match := NAME.fullmatch(path.name))]
-    return [path for _, path in sorted((int(match[1]), path) for match, path in found)]
-
-
-def verify(path: Path) -> None:
-    """Raise unless every file of the manifest is there with its size and checksum."""
+def _write_aside(final: Path, files: Mapping[str, Data], manifest: Callable[[], bytes]) -> None:
+    temporary = final.with_name(f"{TEMPORARY}{final.name}-{os.getpid()}")
     try:
-        manifest = json.loads((path / MANIFEST).read_text())
-        files: dict[str, dict[str, object]] = manifest["files"]
-        for name, wanted in files.items():
-            if _entry((path / name).read_bytes()) != wanted:
-                raise CheckpointError(
-                    f"{path / name}: expected the checksum of the manifest; got another: the file is damaged"
-                )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{path}: expected a whole checkpoint; got {error}") from error
+        temporary.mkdir()
+        for name, data in files.items():
+            create_file(temporary / name, data)
+        create_file(temporary / MANIFEST, manifest())
+        sync_folder(temporary)
+        _move_into_place(temporary, final)
+    except BaseException:
+        with suppress(OSError):
+            remove(temporary)
+        raise
 
 
-def retain(folder: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints."""
-    for path in list_checkpoints(folder)[:-keep]:
-        shutil.rmtree(path, ignore_errors=True)
+def _move_into_place(temporary: Path, final: Path) -> None:
+    """Rename ``temporary``, which is whole, to ``final``, after what may be there has made way.
 
-
-def _children(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _entry(data: bytes) -> dict[str, object]:
-    return {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+    It does so under a name that readers know, so between the two renames it is still found; if this process dies there, the
+    next ``write`` or ``recover`` puts it back.
+    """
+    old = replaced(final)
+    if os.path.lexists(old) and whole(final) is None:
+        discard(final)  # twice cut short, then damaged: the one to keep has made way already
+    elif os.path.lexists(final):
+        final.rename(old)
+        sync_folder(final.parent)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        temporary.rename(final)
+    except BaseException:
+        if os.path.lexists(old) and not os.path.lexists(final):
+            with suppress(OSError):  # it is found under its other name just as well
+                old.rename(final)
+        raise
+    sync_folder(final.parent)
+    if os.path.lexists(old):
+        with suppress(OSError):
+            discard(old)

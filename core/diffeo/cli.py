@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from diffeo import __version__
-from diffeo_registry import DiffeoError, installed
+from diffeo_registry import DiffeoError, SpecError, installed
 from diffeo_registry.registered import load_reference
 
 __all__ = ["main", "run"]
@@ -70,7 +70,14 @@ def _diffeo(debug: bool) -> None:
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # The threads of a process group may still hold tensors, and end a process that takes Python down around them with
+        # SIGABRT, now and then. All files are closed by now, so there is nothing left to take down.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -85,6 +92,8 @@ def run(arguments: Sequence[str]) -> int:
         except click.UsageError as error:
             print(_usage_line(error), file=sys.stderr)
             return 2
+        except SystemExit as ended:  # after a signal; ``main`` has to know as well
+            return ended.code if isinstance(ended.code, int) else 1
         except (KeyboardInterrupt, click.Abort):
             return 130
         except BrokenPipeError:
@@ -95,8 +104,28 @@ def run(arguments: Sequence[str]) -> int:
             if debug:
                 traceback.print_exc()
             else:
-                print("\n".join(_lines(error)), file=sys.stderr)
-            return 2 if isinstance(error, (ValueError, OSError)) else 1
+                _print_lines(error)
+            return _status(error)
+
+
+def _status(error: Exception) -> int:
+    """2 for what the user can mend; 1 for a run that failed; that of the process where it went wrong for the others."""
+    if isinstance(error, RuntimeError):
+        from diffeo.run import ElsewhereError
+
+        return error.status if isinstance(error, ElsewhereError) else 1
+    return 2 if isinstance(error, (ValueError, OSError)) else 1
+
+
+def _print_lines(error: Exception) -> None:
+    """Say it once: what several processes found alike, or what went wrong in another one, is told by the main process."""
+    from diffeo.run import ElsewhereError
+
+    rank = os.environ.get("RANK", "0")
+    if rank == "0":
+        print("\n".join(_lines(error)), file=sys.stderr)
+    elif not isinstance(error, (SpecError, ElsewhereError)):
+        print("\n".join(f"rank {rank}: {line}" for line in _lines(error)), file=sys.stderr)
 
 
 def _usage_line(error: click.UsageError) -> str:
@@ -127,4 +156,5 @@ def _show_warning(
     file: TextIO | None = None,
     line: Any = None,
 ) -> None:
-    print(f"warning: {' '.join(str(message).split())}", file=file or sys.stderr)
+    if os.environ.get("RANK", "0") == "0":  # the others would say the same
+        print(f"warning: {' '.join(str(message).split())}", file=file or sys.stderr)

@@ -33,9 +33,29 @@ class Trainer:
         lt=1,
     )
     compile: bool = field(False, help="Compile the training step with torch.compile.")
+    memory: Literal["store", "checkpoint"] = field(
+        "store",
+        help="checkpoint: keep only what enters each step of the flow and compute the rest again on the way back.",
+    )
+    strict: bool = field(
+        False,
+        help="The same bits for any number of processes: gradients of shards are added up in a fixed order (on CPUs with "
+        "one thread each).",
+    )
+    shards: int = field(
+        8, help="With strict: parts of the batch, each with its own noise; a multiple of the number of processes.", ge=1
+    )
+    workers: int = field(0, help="Threads that fetch the next batches while the model computes; 0: none.", ge=0)
     nonfinite: Literal["stop", "skip"] = field(
-        "stop",
-        help="What to do about a loss or gradient that is not finite: stop, or skip the step (at most 100 in a row).",
+        "stop", help="What to do about a loss or gradient that is not finite: stop, or skip the step."
+    )
+    max_skipped: int = field(
+        100,
+        help="With nonfinite: skip, so many skipped steps in a row, or ten times as many in all, stop the run.",
+        ge=1,
+    )
+    timeout: float = field(
+        600.0, help="Seconds that processes wait for one that does not answer during a step before they stop.", gt=0
     )
     log_every: int = field(20, help="Steps between lines of metrics.jsonl and the progress bar's numbers.", ge=1)
     eval_every: int | None = field(
@@ -45,12 +65,19 @@ class Trainer:
     )
     eval_examples: int = field(1000, help="At most this many validation examples per pass; 0: no validation.", ge=0)
     save_every: int | None = field(None, help="Steps between checkpoints; none: only the last step is saved.", ge=1)
-    keep: int = field(2, help="How many checkpoints stay.", ge=1)
+    keep: int = field(2, help="How many of the newest checkpoints stay.", ge=1)
+    keep_best: int = field(
+        0, help="How many checkpoints with the lowest validation loss stay as well; each is then validated.", ge=0
+    )
     device: str = field("auto", help="Where to train: auto, cpu, cuda, cuda:1, mps.")
 
     def __attrs_post_init__(self) -> None:
         if self.batch_size % self.accumulate:
             raise ValueError(f"expected accumulate to divide batch_size {self.batch_size}; got {self.accumulate}")
+        if self.strict and self.accumulate > 1:
+            raise ValueError(f"expected shards instead of accumulate with strict; got accumulate {self.accumulate}")
+        if self.strict and self.batch_size % self.shards:
+            raise ValueError(f"expected shards to divide batch_size {self.batch_size}; got {self.shards}")
 
 
 @attrs.frozen(kw_only=True)

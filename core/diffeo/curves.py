@@ -22,7 +22,11 @@ _PANELS = {
     "lr": "Learning rate",
     "grad_norm": "Gradient norm",
     "steps_per_second": "Steps per second",
+    "memory_mib": "Most memory so far (MiB)",
 }
+
+_FROM_ZERO = ("lr", "steps_per_second", "memory_mib")
+"""Panels whose axis begins at zero and whose line is not smoothed."""
 
 
 class Tick(NamedTuple):
@@ -89,8 +93,8 @@ def _chart(log: Log, name: str, title: str, end: int) -> Chart | None:
     if len(steps) + len(val_steps) < 2:
         return None
     log_axis = name == "grad_norm" and 0 < 10 * min(values, default=0) < max(values)
-    low, high = _range([*values, *val_values], zero=name in ("lr", "steps_per_second"), log=log_axis)
-    noisy = name not in ("lr", "steps_per_second") and len(values) >= 20
+    low, high = _range([*values, *val_values], zero=name in _FROM_ZERO, log=log_axis)
+    noisy = name not in _FROM_ZERO and len(values) >= 20
     raw = _thin(steps, values)
     frame = _Frame(end, low, high, log_axis)
     lines = [_line("training", "raw" if noisy else "smooth", *raw, frame)] if values else []

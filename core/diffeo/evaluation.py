@@ -2,7 +2,9 @@
 
 import json
 import platform
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +17,7 @@ from diffeo.randomness import derive, seeded
 from diffeo.report import write_report
 from diffeo.run import Run
 from diffeo.summary import describe_model
+from diffeo.world import World
 from diffeo_registry import BuildError, installed
 
 __all__ = ["check_evaluators", "evaluate_run", "make_evaluators"]
@@ -35,21 +38,45 @@ def check_evaluators(spec: Spec, evaluators: Sequence[Evaluator], model: Any, da
             raise BuildError(str(error), place) from error
 
 
-def evaluate_run(run: Run) -> None:
+def evaluate_run(run: Run, world: World) -> None:
     """Measure and draw: numbers into ``run.metrics`` and report/metrics.json, pictures into report/, then the page."""
-    report = run.path / "report"
-    report.mkdir(exist_ok=True)
     run.model.eval()
     with torch.no_grad():
         for index, evaluator in enumerate(make_evaluators(run.spec)):
             name = installed().of(run.spec.evaluators[index]).name
-            folder = report / name
-            folder.mkdir(exist_ok=True)
-            with seeded(derive(run.spec.seed, "evaluator", name, index)):
-                results: Mapping[str, float] = evaluator(run.model, run.data, folder)
+            seed = derive(run.spec.seed, "evaluator", name, index)
+            results = _evaluate(evaluator, run, name, seed, world)
             run.metrics |= {f"{name}/{key}": float(value) for key, value in results.items()}
-            if not any(folder.iterdir()):
-                folder.rmdir()
+    world.on_main(lambda: _write_results(run))
+
+
+def _evaluate(evaluator: Evaluator, run: Run, name: str, seed: int, world: World) -> Mapping[str, float]:
+    """Call an evaluator in the processes that take part; all of them get its numbers."""
+    evaluator.world = world
+
+    def call(folder: Path) -> Mapping[str, float]:
+        folder.mkdir(parents=True, exist_ok=True)
+        with seeded(seed):
+            results: Mapping[str, float] = evaluator(run.model, run.data, folder)
+        if not any(folder.iterdir()):
+            folder.rmdir()
+        return results
+
+    def call_aside() -> Mapping[str, float]:
+        with tempfile.TemporaryDirectory() as folder:
+            return call(Path(folder, name))
+
+    here = run.path / "report" / name
+    if evaluator.is_sharded:
+        return world.together(lambda: call(here) if world.is_main else call_aside())
+    results = world.on_main(lambda: call(here))
+    numbers = {key: float(value) for key, value in (results or {}).items()}
+    return json.loads(world.broadcast(json.dumps(numbers).encode()))
+
+
+def _write_results(run: Run) -> None:
+    report = run.path / "report"
+    report.mkdir(exist_ok=True)
     (report / "metrics.json").write_text(json.dumps(run.metrics, indent=1, sort_keys=True) + "\n")
     write_report(
         run.path,

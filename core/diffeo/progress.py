@@ -4,16 +4,23 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ProgressBar"]
+__all__ = ["ProgressBar", "tell"]
 
 SECONDS_BETWEEN_LINES = 10.0
 """Away from a terminal: often enough to see that it runs, rare enough for the log file of a long job."""
+
+
+def tell(text: str, stream: TextIO | None = None) -> None:
+    """Print a line, on standard error by default. A log file on a full disk, or a terminal that is gone, ends no run."""
+    with suppress(OSError):
+        print(text, file=sys.stderr if stream is None else stream, flush=True)
 
 
 class ProgressBar:
@@ -63,14 +70,15 @@ class ProgressBar:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._bar is not None:
-            self._bar[0].stop()
+            with suppress(OSError):
+                self._bar[0].stop()
         elif self.enabled and self.step != self._shown and self.step > self.start:
             self._print_line()
 
     def _print_line(self) -> None:
         self._last_line, self._shown = self._clock(), self.step
         parts = (f"{self.description}: step {self.step}/{self.total}", self._text(), self._time_left())
-        print("  ".join(part for part in parts if part), file=self._stream, flush=True)
+        tell("  ".join(part for part in parts if part), self._stream)
 
     def _text(self) -> str:
         return "  ".join(text for name, form in _SHOWN.items() if (text := _format(self.metrics.get(name), form)))

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from diffeo.curves import charts
 from diffeo.png import description
-from diffeo.run_metrics import evaluated, headlines, likelihood_unit, read_log
+from diffeo.run_metrics import evaluated, headlines, incidents, likelihood_unit, log_weights, read_log
 
 __all__ = ["StructureRow", "duration", "write_report"]
 
@@ -28,6 +28,8 @@ class StructureRow(Protocol):
     def out_shape(self) -> tuple[int, ...] | None: ...
     @property
     def parameters(self) -> int: ...
+    @property
+    def path(self) -> str: ...
 
 
 class _Picture(NamedTuple):
@@ -71,6 +73,8 @@ def write_report(
             structure=structure,
             largest=max((row.parameters for row in structure), default=0),
             total=total,
+            log_weights=log_weights(log),
+            incidents=incidents(run / "incidents.jsonl"),
             spec=yaml_tokens(spec.read_text(encoding="utf-8")) if spec.is_file() else [],
             versions=versions or {},
             facts={"steps": f"{log.last_step:,}", "training time": duration(log.seconds), **(facts or {})},

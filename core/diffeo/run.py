@@ -7,11 +7,19 @@ import attrs
 
 from diffeo.config_spec import Spec
 
-__all__ = ["Run", "RunError"]
+__all__ = ["ElsewhereError", "Run", "RunError"]
 
 
 class RunError(RuntimeError):
     """Training that could not go on: a loss that is not finite, a disk that is full."""
+
+
+class ElsewhereError(RunError):
+    """What ended this process went wrong in another one, which says so itself."""
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 @attrs.define

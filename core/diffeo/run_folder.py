@@ -5,9 +5,13 @@ from pathlib import Path
 
 from diffeo import checkpoints
 from diffeo.config_spec import Spec
+from diffeo.durable_files import create_file, make_folder, sync_folder
 from diffeo_registry import DiffeoError
 
-__all__ = ["create_folder", "new_folder", "run_folder", "spec_file", "step_of"]
+__all__ = ["begin_folder", "launched_folder", "new_folder", "run_folder", "spec_file", "step_of"]
+
+LAUNCH = ".launch"
+"""Which command began the run, for ``launched_folder``."""
 
 
 def new_folder(spec: Spec, out: str | os.PathLike[str] | None) -> Path:
@@ -26,11 +30,22 @@ def new_folder(spec: Spec, out: str | os.PathLike[str] | None) -> Path:
     return folder
 
 
-def create_folder(folder: Path) -> None:
-    """Make the folder of a run, with the one its checkpoints go to."""
+def launched_folder(spec: Spec, out: str | os.PathLike[str] | None, launch: str) -> Path | None:
+    """The folder that an earlier attempt of this ``launch`` has begun, where torchrun has restarted its processes."""
+    stem = "run" if spec.origin is None else spec.origin.name
+    places = [Path(out)] if out is not None else sorted(Path("runs").glob(f"{stem}-*"))
+    begun = [place for place in places if (place / "spec.yaml").exists() and (place / LAUNCH).exists()]
+    return next((place for place in begun if (place / LAUNCH).read_text() == launch), None)
+
+
+def begin_folder(folder: Path, spec: str, launch: str) -> None:
+    """Make the folder of a run, with the one its checkpoints go to, the resolved spec, and who launched it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         (folder / "checkpoints").mkdir()
+        create_file(folder / LAUNCH, launch.encode())
+        create_file(folder / "spec.yaml", spec.encode())
+        sync_folder(folder)
     except OSError as error:
         raise DiffeoError(
             f"{folder}: expected a place where a run folder can be written; got {error.strerror}"

@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-__all__ = ["Headline", "Log", "evaluated", "headlines", "likelihood_unit", "read_log"]
+__all__ = [
+    "LOG_WEIGHT",
+    "Headline",
+    "Log",
+    "evaluated",
+    "headlines",
+    "incidents",
+    "likelihood_unit",
+    "log_weights",
+    "read_log",
+]
+
+LOG_WEIGHT = "log_weight/"
+"""Metrics of this prefix say what a part of the flow adds to log p: ``log_weight/<path of the module>.<component>``."""
 
 
 class Log(NamedTuple):
@@ -34,8 +47,8 @@ class Headline(NamedTuple):
 def read_log(path: Path) -> Log:
     """The log of a run; empty if there is no file.
 
-    A step that was logged again after a resume counts once, with its last values. A last line that was cut off by a
-    crash is left out.
+    Records of training and of validation (whose names have a slash) are kept apart. A step that was logged again after a
+    resume counts once, with its last values. A last line that was cut off by a crash is left out.
     """
     rows: dict[tuple[bool, int], dict[str, Any]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
@@ -43,7 +56,7 @@ def read_log(path: Path) -> Log:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue
-        rows[any(name.startswith("val/") for name in row), int(row["step"])] = row
+        rows[any("/" in name for name in row), int(row["step"])] = row
     series: dict[str, tuple[list[int], list[float]]] = {}
     for (_, step), row in sorted(rows.items()):
         for name, value in row.items():
@@ -53,6 +66,21 @@ def read_log(path: Path) -> Log:
                 values.append(float(value))
     seconds = max((float(row.get("time", 0.0)) for row in rows.values()), default=0.0)
     return Log(series, seconds, max((step for _, step in rows), default=0))
+
+
+def log_weights(log: Log) -> dict[str, float]:
+    """What every part of the flow adds to log p, in nats, when it was last looked at: by the path of its module."""
+    found = {name: values[-1] for name, (_, values) in log.series.items() if name.startswith(LOG_WEIGHT) and values}
+    return {name.removeprefix(LOG_WEIGHT).rpartition(".")[0]: value for name, value in found.items()}
+
+
+def incidents(path: Path) -> list[tuple[int, str]]:
+    """(step, what happened) of everything that went wrong and was survived, or ended the run."""
+    found: list[tuple[int, str]] = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        row = json.loads(line)
+        found.append((row["step"], row["incident"]))
+    return found
 
 
 def evaluated(run: Path) -> dict[str, float]:

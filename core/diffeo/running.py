@@ -1,25 +1,37 @@
-"""What users call to train: ``train``, ``resume`` and ``evaluate``."""
+"""What users call to train: ``train``, ``resume`` and ``evaluate``, in one process or in each of those torchrun started."""
 
+import json
 import os
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from diffeo import checkpoints
 from diffeo.config_spec import Spec
 from diffeo.evaluation import check_evaluators, evaluate_run, make_evaluators
+from diffeo.hook_calls import HookCalls
+from diffeo.launch import joined, launch_id
 from diffeo.loading import load
 from diffeo.model_files import load_weights
 from diffeo.preparation import assemble, make_data
 from diffeo.progress import ProgressBar
 from diffeo.randomness import derive, seeded
 from diffeo.run import Run
-from diffeo.run_folder import create_folder, new_folder, run_folder, spec_file, step_of
+from diffeo.run_folder import begin_folder, launched_folder, new_folder, run_folder, spec_file, step_of
+from diffeo.run_lock import RunLock
 from diffeo.run_log import RunLog, truncate_metrics
 from diffeo.spec_loading import load_spec, located, resolved_text
+from diffeo.stop_signals import StoppedError, StopSignals
 from diffeo.trainer import Loop
+from diffeo.training_setup import set_up
+from diffeo.training_state import surroundings
 from diffeo.training_step import set_precision
+from diffeo.world import World
 from diffeo_registry import installed
-from diffeo_registry.discovery import run_hooks
 
 __all__ = ["evaluate", "prepare", "resume", "train"]
 
@@ -30,65 +42,169 @@ def train(
     """Train what a spec describes and evaluate it; returns the run, whose folder is ``out`` (default ``runs/<name>-<n>``).
 
     ``until`` stops after that step as an interruption would. Raises ``DiffeoError`` for what is the user's to mend, before
-    anything is written; ``RunError`` for training that could not go on.
+    anything is written; ``RunError`` for training that could not go on. Where torchrun has restarted its processes, the
+    run goes on from its newest checkpoint.
     """
-    folder = new_folder(spec, out)
-    loop, hooks = prepare(spec, folder)
-    loop.initialize()
-    create_folder(folder)
-    (folder / "spec.yaml").write_text(resolved_text(spec))
-    return _fit(loop, hooks, until, RunLog(folder), show_progress)
+    with joined(spec.trainer.timeout) as world:
+        folder, is_begun = _agree_on_folder(spec, out, world)
+        if is_begun:
+            return _resume(folder, world, until, show_progress=show_progress)
+        stop = StopSignals()
+        with stop.caught(), _threads(spec):
+            loop = world.together(lambda: prepare(spec, folder, world))
+            world.together(loop.initialize)
+            world.on_main(lambda: begin_folder(folder, resolved_text(spec), launch_id()))
+            with _exclusive(folder, world):
+                return _fit(loop, until, RunLog(folder if world.is_main else None), stop, show_progress=show_progress)
 
 
 def resume(path: str | os.PathLike[str], *, until: int | None = None, show_progress: bool = True) -> Run:
-    """Continue a run from its newest whole checkpoint; a finished run is only evaluated again."""
+    """Continue a run from its newest whole checkpoint; a finished run is only evaluated again.
+
+    A run that ended before its first checkpoint begins again, which is the same. Damaged checkpoints are moved aside.
+    """
     folder = Path(path)
-    spec = load_spec(spec_file(folder))
-    loop, hooks = prepare(spec, folder)
-    loop.state.restore(checkpoints.newest(folder / "checkpoints"))
-    loop.run.step = loop.state.step
-    seconds = truncate_metrics(folder, loop.state.step)
-    return _fit(loop, hooks, until, RunLog(folder, seconds), show_progress)
+    with joined(load_spec(spec_file(folder)).trainer.timeout) as world:
+        return _resume(folder, world, until, show_progress=show_progress)
 
 
 def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
     """Run the evaluators of a run again on its newest checkpoint (or on the one that ``path`` is) and rewrite the report."""
     path, folder = Path(path), run_folder(path)
     spec = load_spec(spec_file(folder))
+    with joined(spec.trainer.timeout) as world:
+        run = world.together(lambda: _trained_run(path, folder, spec))
+        evaluate_run(run, world)
+    return run.metrics
+
+
+def prepare(spec: Spec, folder: Path, world: World | None = None) -> Loop:
+    """The loop of a run, ready to initialise or to restore."""
+    world = world or World()
+    with located(spec), seeded(derive(spec.seed, "model")):
+        run = assemble(spec, folder)
+        loop = Loop(run, set_up(run, world), HookCalls(installed().run_plugins if world.is_main else ()), world)
+    if spec.trainer.compile:
+        loop.module.compile()  # in place, so that the names of parameters stay as they are
+    return loop
+
+
+def _resume(folder: Path, world: World, until: int | None, *, show_progress: bool) -> Run:
+    spec = load_spec(spec_file(folder))
+    stop = StopSignals()
+    with stop.caught(), _threads(spec):
+        loop = world.together(lambda: prepare(spec, folder, world))
+        with _exclusive(folder, world):
+            seconds = _restore(loop, folder)
+            log = RunLog(folder if world.is_main else None, seconds)
+            return _fit(loop, until, log, stop, show_progress=show_progress)
+
+
+def _restore(loop: Loop, folder: Path) -> float:
+    """Bring a loop to the newest whole checkpoint; returns the seconds the run had taken by then.
+
+    The main process reads the files and sends them to the others, which therefore cannot load anything else, and need no
+    drive in common.
+    """
+    world = loop.world
+    recovered = world.on_main(lambda: checkpoints.recover(folder / "checkpoints"))
+    path = None if recovered is None else recovered.path
+    files = _distribute({} if recovered is None else recovered.files, world)
+    if files:
+        before = world.together(lambda: loop.state.restore(files, str(path or folder)))
+        _warn_of_differences(loop, before)
+    else:
+        world.together(loop.initialize)
+    loop.run.step = loop.state.step
+    # A run that begins again writes the line of step 0 again as well.
+    seconds = truncate_metrics(folder, loop.state.step or -1) if world.is_main else 0.0
+    if recovered is not None:
+        log = RunLog(folder)
+        for problem in recovered.problems:
+            log.incident(loop.state.step, problem)
+    return seconds
+
+
+def _distribute(files: Mapping[str, bytes], world: World) -> dict[str, bytes]:
+    names: list[str] = json.loads(world.broadcast(json.dumps(sorted(files)).encode()))
+    return {name: world.broadcast(files.get(name, b"")) for name in names}
+
+
+def _warn_of_differences(loop: Loop, before: Mapping[str, Any]) -> None:
+    if not loop.world.is_main:
+        return
+    now = surroundings(loop.world.size, loop.device.type, compiled=loop.config.compile)
+    same_anyway = {"processes", "threads"} if loop.config.strict else set[str]()
+    changed = [f"{key} {before.get(key)} -> {now[key]}" for key in now if before.get(key) != now[key]]
+    changed = [text for text in changed if text.split()[0] not in same_anyway]
+    if changed:
+        warnings.warn(f"the run goes on with other {', '.join(changed)}: results differ by rounding", stacklevel=2)
+
+
+def _fit(loop: Loop, until: int | None, log: RunLog, stop: StopSignals, *, show_progress: bool) -> Run:
+    run, world, total = loop.run, loop.world, loop.config.steps
+    outcome = "failed"
+    loop.hooks.report = lambda text: log.incident(run.step, text)
+    try:
+        world.together(lambda: loop.hooks.started(run))
+        with ProgressBar(total, start=loop.state.step, enabled=show_progress and world.is_main) as bar:
+            loop.fit(min(total, total if until is None else until), log, bar, stop)
+        if run.outcome == "finished":
+            _take_final_weights(loop)
+            evaluate_run(run, world)
+        run.model.eval()
+        outcome = run.outcome
+    except StoppedError as stopped:
+        raise StoppedError(stopped.number, run.path) from None
+    finally:
+        run.outcome = outcome
+        loop.hooks.ended(run, outcome)
+    return run
+
+
+def _take_final_weights(loop: Loop) -> None:
+    """Give the model the weights that were saved, in the precision that ``load`` gives."""
+    model, ema = loop.run.model, loop.state.ema
+    if ema is not None:
+        load_weights(model, dict(model.state_dict()) | ema.state(), "the moving average")
+    if loop.config.precision == "bfloat16":
+        set_precision(model, "float32")
+
+
+def _trained_run(path: Path, folder: Path, spec: Spec) -> Run:
     with located(spec):
         run = Run(path=folder, spec=spec, model=load(path), objective=None, data=make_data(spec))
         check_evaluators(spec, make_evaluators(spec), run.model, run.data)
     run.step = step_of(path)
-    evaluate_run(run)
-    return run.metrics
-
-
-def prepare(spec: Spec, folder: Path) -> tuple[Loop, Any]:
-    """The loop of a run and its run hooks, ready to initialise or to restore."""
-    with located(spec), seeded(derive(spec.seed, "model")):
-        loop = Loop(assemble(spec, folder), hooks := run_hooks(installed().run_plugins).hook)
-    if spec.trainer.compile:
-        loop.compile()
-    return loop, hooks
-
-
-def _fit(loop: Loop, hooks: Any, until: int | None, log: RunLog, show_progress: bool) -> Run:
-    run, total = loop.run, loop.config.steps
-    outcome = "failed"
-    try:
-        hooks.diffeo_run_started(run=run)
-        with ProgressBar(total, start=loop.state.step, enabled=show_progress) as bar:
-            loop.fit(min(total, total if until is None else until), log, bar)
-        if run.outcome == "finished":
-            if loop.state.ema is not None:
-                load_weights(run.model, dict(run.model.state_dict()) | loop.state.ema.state(), "the moving average")
-            if loop.config.precision == "bfloat16":
-                set_precision(run.model, "float32")  # what is saved, and what `load` gives
-            evaluate_run(run)
-        run.model.eval()
-        outcome = run.outcome
-    finally:
-        log.close()
-        run.outcome = outcome
-        hooks.diffeo_run_ended(run=run, outcome=outcome)
     return run
+
+
+def _agree_on_folder(spec: Spec, out: str | os.PathLike[str] | None, world: World) -> tuple[Path, bool]:
+    """Where the run goes, as the main process sees it, and whether an attempt before a restart has begun it."""
+
+    def choose() -> tuple[str, bool]:
+        begun = launched_folder(spec, out, launch_id()) if world.restarts else None
+        return str(begun or new_folder(spec, out)), begun is not None
+
+    name, is_begun = json.loads(world.broadcast(json.dumps(world.on_main(choose)).encode()))
+    return Path(name), is_begun
+
+
+@contextmanager
+def _exclusive(folder: Path, world: World) -> Generator[None]:
+    """Hold the lock of the run folder in the main process."""
+    with ExitStack() as stack:
+        world.on_main(lambda: stack.enter_context(RunLock(folder)))
+        yield
+
+
+@contextmanager
+def _threads(spec: Spec) -> Generator[None]:
+    """One thread in strict mode, whatever torch was told: how many there are decides the order in which numbers add up."""
+    before = torch.get_num_threads()
+    if spec.trainer.strict:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from diffeo.augmenter import Augmenter
 from diffeo.bijector import Bijector
 from diffeo.building import make
+from diffeo.recomputation import call_step
 from diffeo_registry import BuildError
 
 __all__ = ["last_shape", "make_steps", "require_invertible", "run_back", "run_steps", "strip_steps", "zeros"]
@@ -37,16 +38,16 @@ def zeros(x: Tensor, event_dims: int) -> Tensor:
 
 def run_steps(steps: nn.ModuleList, x: Tensor, total: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
     """(y, total plus the log-weights of all steps), first step first."""
-    for step in steps:
-        x, log_weight = cast(Augmenter, step).augment(x, context=context)
+    for step in map(_as_augmenter, steps):
+        x, log_weight = call_step(step.augment, x, context, step=step, recompute=step.recompute)
         total = total + log_weight
     return x, total
 
 
 def run_back(steps: nn.ModuleList, y: Tensor, total: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
     """(x, total plus the log-dets of all inverses), last step first."""
-    for step in reversed(steps):
-        y, log_det = cast(Bijector, step).inverse(y, context=context)
+    for step in map(_as_bijector, reversed(steps)):
+        y, log_det = call_step(step.inverse, y, context, step=step, recompute=step.recompute)
         total = total + log_det
     return y, total
 
@@ -69,3 +70,11 @@ def require_invertible(steps: nn.ModuleList, shape: Shape, where: str) -> None:
         raise BuildError(
             f"expected steps that keep the shape inside {where}; got {shape} to {last_shape(steps, shape)}"
         )
+
+
+def _as_augmenter(step: nn.Module) -> Augmenter:
+    return cast(Augmenter, step)
+
+
+def _as_bijector(step: nn.Module) -> Bijector:
+    return cast(Bijector, step)

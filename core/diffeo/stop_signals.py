@@ -3,16 +3,29 @@
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-__all__ = ["StopSignals"]
+__all__ = ["StopSignals", "StoppedError"]
+
+
+class StoppedError(BaseException):
+    """A signal that ends the process at once; not an ``Exception``, so that nothing on the way takes it for a failure."""
+
+    def __init__(self, number: int, run: Path | None = None) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.number, self.run = number, run
 
 
 class StopSignals:
-    """SIGINT and SIGTERM ask the loop to stop after the step it is in; a second one stops at once."""
+    """SIGINT and SIGTERM: inside ``deferred`` the first is noted in ``received``, for the loop to stop after its step.
+
+    Anywhere else, and the second time, they raise ``StoppedError`` where the program is.
+    """
 
     def __init__(self) -> None:
         self.received: int | None = None
+        self._deferring = False
 
     @contextmanager
     def caught(self) -> Generator[None]:
@@ -20,7 +33,7 @@ class StopSignals:
         previous: dict[int, Any] = {}
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
-                previous[number] = signal.signal(number, self._note)
+                previous[number] = signal.signal(number, self._handle)
         except ValueError:
             pass  # Not the main thread: signals are somebody else's.
         try:
@@ -29,7 +42,16 @@ class StopSignals:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    def _note(self, number: int, _frame: Any) -> None:
-        if self.received is not None:
-            raise KeyboardInterrupt
+    @contextmanager
+    def deferred(self) -> Generator[None]:
+        """Note a first signal instead of raising."""
+        self._deferring = True
+        try:
+            yield
+        finally:
+            self._deferring = False
+
+    def _handle(self, number: int, _frame: Any) -> None:
+        if not self._deferring or self.received is not None:
+            raise StoppedError(number)
         self.received = number

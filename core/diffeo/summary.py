@@ -8,7 +8,7 @@ from diffeo.distribution import Distribution
 from diffeo.network import Encoder, Network
 from diffeo_registry import installed
 
-__all__ = ["Row", "describe_model"]
+__all__ = ["Row", "describe_model", "name_of"]
 
 Shape = tuple[int, ...]
 
@@ -22,18 +22,21 @@ class Row:
     in_shape: Shape | None
     out_shape: Shape | None
     parameters: int
+    path: str = ""
+    """Where it is among the modules of the model: ``steps.0.network``."""
 
 
 def describe_model(model: nn.Module) -> list[Row]:
     """Every step, network, base and encoder of a model, in the order of its modules, with shapes and parameter counts."""
-    return list(_rows(model, _name(model), 0))
+    return list(_rows(model, name_of(model), 0, ""))
 
 
-def _rows(module: nn.Module, name: str, depth: int) -> list[Row]:
-    rows = [Row(name, depth, *_shapes(module), sum(p.numel() for p in module.parameters()))]
+def _rows(module: nn.Module, name: str, depth: int, path: str) -> list[Row]:
+    rows = [Row(name, depth, *_shapes(module), sum(p.numel() for p in module.parameters()), path)]
     for child_name, child in module.named_children():
-        for path, part in _parts(child_name, child):
-            rows += _rows(part, f"{path}: {_name(part)}", depth + 1)
+        for place, part in _parts(child_name, child):
+            below = place.replace("[", ".").replace("]", "")
+            rows += _rows(part, f"{place}: {name_of(part)}", depth + 1, f"{path}.{below}" if path else below)
     return rows
 
 
@@ -53,7 +56,7 @@ def _shapes(module: nn.Module) -> tuple[Shape | None, Shape | None]:
     return None, None
 
 
-def _name(module: nn.Module) -> str:
+def name_of(module: nn.Module) -> str:
     """The name users write for it; the class name of what is not registered."""
     reference = f"{type(module).__module__}:{type(module).__qualname__}"
     found = (one.name for one in installed().components if one.component.implementation == reference)

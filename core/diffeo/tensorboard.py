@@ -19,10 +19,10 @@ _KEY = "diffeo.tensorboard"
 
 @hookimpl
 def diffeo_run_started(run: Any) -> None:
-    """Open the writer; a resumed run hides what an interrupted one wrote at later steps."""
+    """Open the writer; a resumed run hides what an interrupted one wrote at later steps, one that begins again all of it."""
     from torch.utils.tensorboard import SummaryWriter
 
-    purge = run.step + 1 if run.step else None
+    purge = run.step + 1 if run.step else 0
     run.state[_KEY] = SummaryWriter(run.path / "tensorboard", purge_step=purge)
 
 

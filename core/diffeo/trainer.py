@@ -1,130 +1,147 @@
-"""The trainer: one process, whose training step is the single module that distributed training wraps.
+"""The trainer: the loop of one run, the same for one process and for many.
 
-Noise is a function of (seed, step), the schedule of the step, the batch of (seed, step): there is little state to keep, and
-a run that is interrupted and resumed continues as if nothing had happened.
+Noise is a function of (seed, step, rank), the schedule of the step, the batch of (seed, step): there is little state to keep,
+and a run that is interrupted and resumed continues as if nothing had happened.
 """
 
 import math
-from contextlib import nullcontext
-from typing import Any
+import resource
+import sys
 
 import torch
 from torch import Tensor
 
-from diffeo import checkpoints
-from diffeo.building import make
 from diffeo.config_spec import Trainer
 from diffeo.data_initialized import armed
-from diffeo.dataset import Dataset
-from diffeo.ema import MovingAverage
+from diffeo.feed import Feed
+from diffeo.gradients import (
+    Gradients,
+    MeanGradients,
+    ShardGradients,
+    average_statistics,
+    batch_norms,
+    micro_batches,
+    shards,
+)
+from diffeo.hook_calls import HookCalls
+from diffeo.nonfinite import blame_gradients, blame_parts
 from diffeo.objective import Progress
 from diffeo.progress import ProgressBar
-from diffeo.randomness import derive, example_seeds, seed_device, seeded
+from diffeo.randomness import derive, seeded
 from diffeo.run import Run, RunError
 from diffeo.run_log import RunLog
-from diffeo.sampling import batch_indices
+from diffeo.saving import Saver
+from diffeo.step_trace import shares, traced
 from diffeo.stop_signals import StopSignals
-from diffeo.training_state import TrainingState
-from diffeo.training_step import DTYPES, TrainingStep, cast, set_precision
-from diffeo.window import Window
-from diffeo_registry import BuildError
+from diffeo.training_setup import Setup
+from diffeo.training_step import DTYPES, cast
+from diffeo.validation import validate, validation_size
+from diffeo.world import World
 
 __all__ = ["Loop"]
-
-SKIPS_IN_A_ROW = 100
-"""With ``nonfinite: skip``, so many skipped steps in a row end the run: it is not coming back."""
 
 
 class Loop:
     """The loop of one run: takes steps, watches, validates, saves."""
 
-    def __init__(self, run: Run, hooks: Any) -> None:
-        self.run, self.hooks = run, hooks
+    def __init__(self, run: Run, setup: Setup, hooks: HookCalls, world: World) -> None:
+        self.run, self.hooks, self.world = run, hooks, world
         self.seed = run.spec.seed
         self.config: Trainer = run.spec.trainer
-        self.device = torch.device(_device(self.config.device))
-        self.module = TrainingStep(run.model, run.objective)
-        set_precision(self.module, self.config.precision)
-        self.module.to(self.device)
-        self.schedule = make(self.config.schedule, at=("trainer", "schedule"))
-        parameters = [p for p in self.module.parameters() if p.requires_grad]
-        if not parameters:
-            raise BuildError("expected a model with trainable parameters; got none", ("model",))
-        self.parameters = parameters
-        optimizer: torch.optim.Optimizer = make(self.config.optimizer, parameters, at=("trainer", "optimizer"))
-        self.learning_rates = [group["lr"] for group in optimizer.param_groups]
-        ema = None if self.config.ema is None else MovingAverage(run.model, self.config.ema)
-        self.state = TrainingState(module=self.module, optimizer=optimizer, ema=ema)
+        self.device, self.schedule, self.state = setup.device, setup.schedule, setup.state
+        self.module, self.parameters = setup.state.module, setup.parameters
+        self.learning_rates = [group["lr"] for group in self.state.optimizer.param_groups]
+        strict = self.config.strict
+        parts = (shards if strict else micro_batches)(
+            self.config.batch_size, self.config.shards if strict else self.config.accumulate, world
+        )
+        self.feed = Feed(run.data, self.seed, self.config.batch_size, parts, workers=self.config.workers)
+        self.saver = Saver(run, self.state, world, hooks)
         self.log: RunLog | None = None
+        self.last_validation: tuple[int, float | None] = (-1, None)
+        self._gradients: Gradients | None = None
+        # A step that is not finite must not leave its traces in running statistics.
+        self._statistics = [buffer for norm in batch_norms(self.module) for buffer in norm.buffers()]
 
     # Before the first step
 
     def initialize(self) -> None:
         """Let data-dependent layers set their parameters: one training step without gradients.
 
-        A run that starts from another run's weights has them already.
+        Every process runs it on the same examples, a first micro-batch of all of them together. A run that starts from
+        another run's weights has them already.
         """
         if self.run.spec.start_from is None:
+            size = self.config.batch_size // self.config.accumulate
             with armed(self.module), torch.no_grad(), seeded(derive(self.seed, "initialization")):
                 self.module.train()
-                self.module(self._batch(0, 0), self._progress(0))
-        if self.state.ema is not None:
-            self.state.ema = MovingAverage(self.run.model, self.state.ema.decay)
+                batch = cast(self.feed.fetch(0, slice(0, size)), DTYPES[self.config.precision], self.device)
+                self.module.forward(batch, Progress(0, self.config.steps, size))
+        self.state.restart_average(self.run.model)
 
-    def compile(self) -> None:
-        """Compile the training step in place, so that the names of parameters stay as they are."""
-        self.module.compile()
+    @property
+    def gradients(self) -> Gradients:
+        """What computes the gradient; made when the weights are there, for it compares those of all processes."""
+        if self._gradients is None:
+            if self.config.strict:
+                self._gradients = ShardGradients(self.module, self.fetch, self.config.shards, self.world, self.seed)
+            else:
+                self._gradients = MeanGradients(self.module, self.fetch, self.config.accumulate, self.world, self.seed)
+        return self._gradients
 
     # The loop
 
-    def fit(self, until: int, log: RunLog, bar: ProgressBar) -> None:
+    def fit(self, until: int, log: RunLog, bar: ProgressBar, stop: StopSignals) -> None:
         """Take steps up to ``until``, or to a signal; the last state is saved either way."""
         self.log = log
-        stop = StopSignals()
-        saved = -1
-        with stop.caught(), torch.random.fork_rng():
-            if self.state.step == 0:
-                self._validate(bar)
-            self.module.train()
-            window = Window()
-            while self.state.step < until and stop.received is None:
-                metrics = self.take_step()
-                self.run.step = self.state.step
-                window.add(metrics)
-                if self._due(self.config.log_every):
-                    self._report(window, bar)
-                if self._due(self._eval_every()) or self.state.step == self.config.steps:
+        signal_number = 0
+        with stop.deferred(), torch.random.fork_rng():
+            try:
+                if self.state.step == 0:
                     self._validate(bar)
-                    window.pause()
-                if self.config.save_every is not None and self._due(self.config.save_every):
-                    saved = self._save()
-                    window.pause()
-            if saved != self.state.step:
-                self._save()
-        self.run.signal = stop.received
+                self.module.train()
+                self.state.window.pause()
+                while self.state.step < until and not signal_number:
+                    metrics, signal_number = self.take_step(stop)
+                    self.run.step = self.state.step
+                    self.state.window.add(metrics)
+                    self._after_step(bar)
+                if self.saver.saved_step != self.state.step:
+                    self._save(last=True)
+            except RuntimeError as error:
+                raise self.world.explain(error, self.state.step) from error
+            finally:
+                self.feed.close()
+        self.run.signal = signal_number or None
         self.run.outcome = "finished" if self.state.step >= self.config.steps else "stopped"
 
-    def take_step(self) -> dict[str, Tensor]:
-        """One optimizer step; returns its metrics, still on the device."""
+    def take_step(self, stop: StopSignals | None = None) -> tuple[dict[str, Tensor], int]:
+        """One optimizer step; returns its metrics, still on the device, and the signal that any process received."""
         step = self.state.step
-        seed_device(derive(self.seed, "noise", step), self.device)
-        factor = self.schedule(self._progress(step))
+        factor = self.schedule(Progress(step, self.config.steps, self.config.batch_size))
         for group, rate in zip(self.state.optimizer.param_groups, self.learning_rates, strict=True):
             group["lr"] = rate * factor
-        totals: dict[str, Tensor] = {}
-        for micro in range(self.config.accumulate):
-            loss = self.module(self._batch(step, micro), self._progress(step))
-            (loss.value / self.config.accumulate).backward()
-            for name, value in {"loss": loss.value, **loss.metrics}.items():
-                totals[name] = totals.get(name, 0) + value.detach() / self.config.accumulate
+        kept = [buffer.clone() for buffer in self._statistics]
+        totals = self.gradients(step, self.progress)
         totals["grad_norm"] = self._gradient_norm()
-        if self._is_finite(totals):
+        bad = [not math.isfinite(float(totals[name])) for name in ("loss", "grad_norm")]
+        received = None if stop is None else stop.received  # asked as late as can be: a step may take minutes
+        bad_loss, bad_gradient, signal_number = self.world.maximum([*bad, received or 0])
+        if bad_loss or bad_gradient:
+            # Looking for the cause runs the step once more, so statistics are put back after it.
+            causes = self._causes(bad_loss=bool(bad_loss))
+            for buffer, value in zip(self._statistics, kept, strict=True):
+                buffer.copy_(value)
+            self._not_finite(causes, bad_loss=bool(bad_loss), bad_gradient=bool(bad_gradient))
+        else:
+            self.state.skipped_in_a_row = 0
             self.state.optimizer.step()
+            average_statistics(self.module, self.world)
             if self.state.ema is not None:
                 self.state.ema.update(step)
         self.state.optimizer.zero_grad(set_to_none=True)
         self.state.step = step + 1
-        return totals
+        return totals, signal_number
 
     def _gradient_norm(self) -> Tensor:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
@@ -133,81 +150,104 @@ class Loop:
             torch.nn.utils.clip_grads_with_norm_(self.parameters, self.config.clip, norm)
         return norm
 
-    def _is_finite(self, totals: dict[str, Tensor]) -> bool:
-        bad = [name for name in ("loss", "grad_norm") if not math.isfinite(float(totals[name]))]
-        if not bad:
-            self.state.skipped = 0
-            return True
-        text = f"{' and '.join(bad)} not finite at step {self.state.step} (learning rate {self._learning_rate():.3g})"
-        assert self.log is not None
-        self.log.incident(self.state.step, text)
-        self.state.skipped += 1
+    # A step that is not finite
+
+    def _not_finite(self, causes: list[tuple[int, str]], *, bad_loss: bool, bad_gradient: bool) -> None:
+        """Skip the step or stop the run, in all processes alike; which part and which examples did it is written down."""
+        what = " and ".join([name for name, bad in (("loss", bad_loss), ("grad_norm", bad_gradient)) if bad])
+        text = f"{what} not finite at step {self.state.step} (learning rate {self._learning_rate():.3g})"
+        told = "; ".join([text, *(f"rank {rank}: {cause}" if self.world.size > 1 else cause for rank, cause in causes)])
+        if self.world.is_main:
+            assert self.log is not None
+            self.log.incident(self.state.step, told, told=self.config.nonfinite == "skip")
         if self.config.nonfinite == "stop":
-            raise RunError(f"{text}; lower the learning rate, set trainer.clip, or trainer.nonfinite: skip")
-        if self.state.skipped >= SKIPS_IN_A_ROW:
-            raise RunError(f"{text}; the last {SKIPS_IN_A_ROW} steps were all skipped")
-        return False
+            self.state.optimizer.zero_grad(set_to_none=True)
+            self._save(last=True)
+            raise RunError(
+                f"{told}; the state before this step is saved: lower the learning rate, set trainer.clip, or "
+                "trainer.nonfinite: skip"
+            )
+        self.state.skipped_in_a_row += 1
+        self.state.skipped += 1
+        limit = self.config.max_skipped
+        if self.state.skipped_in_a_row >= limit or self.state.skipped >= 10 * limit:
+            raise RunError(
+                f"{told}; {self.state.skipped_in_a_row} steps in a row were skipped, {self.state.skipped} in all"
+            )
+
+    def _causes(self, *, bad_loss: bool) -> list[tuple[int, str]]:
+        cause = ""
+        if bad_loss:
+            cause = blame_parts(self.module, self.gradients, self.feed, self.fetch, self.state.step, self.progress)
+        cause = cause or ("" if bad_loss else blame_gradients(self.module))
+        found = [(rank, text) for rank, text in enumerate(self.world.gather_texts(cause)) if text]
+        return found if bad_loss else found[:1]  # gradients are the same everywhere
 
     # What a step is fed with
 
-    def _progress(self, step: int) -> Progress:
-        return Progress(step, self.config.steps, self.config.batch_size // self.config.accumulate)
+    @property
+    def progress(self) -> Progress:
+        """The step to be taken, and how many examples one pass of this process has."""
+        positions = self.feed.parts[0]
+        return Progress(self.state.step, self.config.steps, positions.stop - positions.start)
 
-    def _batch(self, step: int, micro: int) -> dict[str, Tensor]:
-        data = self.run.data
-        if not isinstance(data, Dataset):
-            return {}
-        size = self.config.batch_size // self.config.accumulate
-        mine = slice(micro * size, (micro + 1) * size)
-        indices = batch_indices(self.seed, step, self.config.batch_size, data.size("train"))[mine]
-        seeds = example_seeds(self.seed, step, self.config.batch_size)[mine]
-        return cast(data.batch("train", indices, seeds), DTYPES[self.config.precision], self.device)
+    def fetch(self, step: int, part: int) -> dict[str, Tensor]:
+        """One part of the batch, in the dtype of the model and on its device."""
+        return cast(self.feed.batch(step, part), DTYPES[self.config.precision], self.device)
 
-    # What a person watches
+    # What a person watches, and what stays
 
-    def _report(self, window: Window, bar: ProgressBar) -> None:
-        metrics = window.close() | {"lr": self._learning_rate()}
-        assert self.log is not None
-        self.log.metrics(self.state.step, metrics)
-        bar.update(self.state.step, metrics)
-        self.hooks.diffeo_step_done(run=self.run, step=self.state.step, metrics=metrics)
+    def _after_step(self, bar: ProgressBar) -> None:
+        step, window = self.state.step, self.state.window
+        if step % self.config.log_every == 0:
+            rate = window.close(self.world)
+            self._publish(rate | self._machine(rate), bar)
+        if step % self._eval_every() == 0 or step == self.config.steps:
+            self._validate(bar)
+            window.pause()
+        if self.config.save_every is not None and step % self.config.save_every == 0:
+            self._save()
+            window.pause()
+
+    def _machine(self, metrics: dict[str, float]) -> dict[str, float]:
+        """Learning rate, throughput over all processes, and the most memory this one has had, in MiB."""
+        cuda = self.device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(self.device) if cuda else _peak_resident()
+        examples = metrics.get("steps_per_second", 0.0) * self.config.batch_size
+        return {"lr": self._learning_rate(), "examples_per_second": examples, "memory_mib": peak / 2**20}
 
     def _validate(self, bar: ProgressBar) -> None:
-        metrics = self.validate()
+        metrics = validate(self.run, self.state, self.world)
+        self.last_validation = (self.state.step, metrics.get("val/loss"))
+        if self.world.is_main:
+            metrics |= self._log_weights()
         if metrics:
+            self._publish(metrics, bar)
+
+    @torch.no_grad()
+    def _log_weights(self) -> dict[str, float]:
+        """The mean log-weight of every part of the flow on the training examples that come next."""
+        positions = self.feed.parts[0]
+        progress = Progress(self.state.step, self.config.steps, positions.stop - positions.start)
+        self.module.eval()
+        with traced(self.run.model) as trace, seeded(derive(self.seed, "watching", self.state.step)):
+            batch = cast(self.feed.fetch(self.state.step, positions), DTYPES[self.config.precision], self.device)
+            self.module.forward(batch, progress)
+        self.module.train()
+        return shares(trace)
+
+    def _publish(self, metrics: dict[str, float], bar: ProgressBar) -> None:
+        if self.world.is_main:
             assert self.log is not None
             self.log.metrics(self.state.step, metrics)
             bar.update(self.state.step, metrics)
-            self.hooks.diffeo_step_done(run=self.run, step=self.state.step, metrics=metrics)
+            self.hooks.step_done(self.run, self.state.step, metrics)
 
-    @torch.no_grad()
-    def validate(self) -> dict[str, float]:
-        """The objective's metrics on the validation split, with the weights that would be saved; ``{}`` without one."""
-        data = self.run.data
-        size = min(data.size("val") or 0, self.config.eval_examples) if isinstance(data, Dataset) else 0
-        if size == 0:
-            return {}
-        totals: dict[str, float] = {}
-        averaged = nullcontext() if self.state.ema is None else self.state.ema.applied()
-        self.module.eval()
-        with averaged, seeded(derive(self.seed, "validation")):
-            for indices in torch.arange(size).split(self.config.batch_size):
-                batch = cast(data.batch("val", indices), DTYPES[self.config.precision], self.device)
-                loss = self.module.forward(batch, self._progress(self.state.step))
-                for name, value in {"loss": loss.value, **loss.metrics}.items():
-                    totals[f"val/{name}"] = totals.get(f"val/{name}", 0.0) + float(value) * len(indices) / size
-        self.module.train()
-        return totals
-
-    def _save(self) -> int:
-        folder = self.run.path / "checkpoints"
-        path = checkpoints.write(folder, self.state.step, self.state.files(self.run.spec.model))
-        checkpoints.retain(folder, self.config.keep)
-        self.hooks.diffeo_checkpoint_saved(run=self.run, step=self.state.step, path=path)
-        return self.state.step
-
-    def _due(self, every: int) -> bool:
-        return self.state.step % every == 0
+    def _save(self, *, last: bool = False) -> None:
+        if self.config.keep_best and validation_size(self.run) and self.last_validation[0] != self.state.step:
+            self.last_validation = (self.state.step, validate(self.run, self.state, self.world).get("val/loss"))
+        assert self.log is not None
+        self.saver.save(self.log, score=self.last_validation[1], last=last)
 
     def _eval_every(self) -> int:
         return self.config.eval_every or max(1, self.config.steps // 10)
@@ -216,13 +256,7 @@ class Loop:
         return float(self.state.optimizer.param_groups[0]["lr"])
 
 
-def _device(name: str) -> str:
-    """A device that is there; raises ``BuildError`` for any other."""
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError, ImportError) as error:  # what torch raises depends on the device
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BuildError(f"expected a device of this machine; got {name!r}: {reason}", ("trainer", "device")) from error
-    return name
+def _peak_resident() -> int:
+    """Bytes; the unit of ``ru_maxrss`` is the kilobyte on Linux and the byte on macOS."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

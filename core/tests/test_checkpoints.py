@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 import diffeo
 from diffeo import checkpoints
-from diffeo.model_files import model_bytes, read_model
+from diffeo.model_files import model_parts, read_model
 from diffeo_registry import Slot, installed, structure
 
 FLOW = {"flow": {"steps": ["stretch", "append"]}}
@@ -20,7 +20,7 @@ def saved(tmp_path):
     config = structure(FLOW, Slot("model"), registry=installed())
     model = diffeo.build(config, shape=(2,)).double()
     path = tmp_path / "model.safetensors"
-    path.write_bytes(model_bytes(model, config, model.state_dict()))
+    path.write_bytes(b"".join(model_parts(model, config, model.state_dict())))
     return path
 
 
@@ -35,7 +35,7 @@ def test_a_file_alone_rebuilds_the_model(saved):
 def test_the_same_model_gives_the_same_bytes(saved):
     config = structure(FLOW, Slot("model"), registry=installed())
     model = diffeo.load(saved)
-    assert model_bytes(model, config, model.state_dict()) == saved.read_bytes()
+    assert b"".join(model_parts(model, config, model.state_dict())) == saved.read_bytes()
 
 
 def test_a_truncated_file_is_told(saved):
@@ -70,9 +70,12 @@ def header(saved, **changes):
         ({"format": 99}, "expected format 1; got 99"),
         ({"model": {"flow": {"steps": ["nonsense"]}}}, "no bijector or augmenter named 'nonsense'"),
         ({"model": {"flow": {"steps": ["stretch"], "spets": 1}}}, "unknown key"),
-        ({"model": {"flow": {"steps": ["stretch", "stretch", "append"]}}}, "has no tensor 'steps.1.log_scale'"),
+        (
+            {"model": {"flow": {"steps": ["stretch", "stretch", "append"]}}},
+            "expected 'steps.1.log_scale' with .*; got none",
+        ),
         ({"shape": [3]}, r"expected 'steps.0.log_scale' with shape \(3,\)"),
-        ({"shape": "wide"}, "expected a model section that can be built"),
+        ({"shape": "wide"}, "expected shape as a list of integers > 0; got 'wide'"),
         ({"dtype": "float16"}, "expected dtype float32 or float64"),
     ],
 )
@@ -80,25 +83,6 @@ def test_a_file_of_another_model_is_told(saved, changes, message):
     header(saved, **changes)
     with pytest.raises(diffeo.CheckpointError, match=message):
         read_model(saved)
-
-
-def test_damaged_checkpoints_are_passed_over(tmp_path):
-    rng = random.Random(1)
-    for step in (1, 2):
-        checkpoints.write(tmp_path, step, {"a": b"x" * 100, "b": b"y" * 50})
-    for _ in range(100):
-        path = checkpoints.write(tmp_path, 2, {"a": b"x" * 100, "b": b"y" * 50})
-        victim = path / rng.choice(["a", "b", "MANIFEST.json"])
-        data = bytearray(victim.read_bytes())
-        kind = rng.randrange(3)
-        if kind == 0:
-            data[rng.randrange(len(data))] ^= 255
-        elif kind == 1:
-            del data[rng.randrange(len(data)) :]
-        victim.write_bytes(data)
-        if kind == 2:
-            victim.unlink()
-        assert checkpoints.newest(tmp_path).name == "step-000000001"
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

@@ -1,11 +1,17 @@
 """Tables: drawn in a terminal, plain aligned columns where a program or a file reads along."""
 
+import os
 import sys
 from collections.abc import Collection, Sequence
 
 import click
 
-__all__ = ["print_table"]
+__all__ = ["is_main_process", "print_table"]
+
+
+def is_main_process() -> bool:
+    """Whether this process, of those that torchrun may have started, is the one that talks to the user."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Collection[int] = ()) -> None:

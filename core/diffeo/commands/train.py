@@ -1,11 +1,14 @@
 """``diffeo train``."""
 
 from pathlib import Path
+from typing import cast
 
 import click
 
 import diffeo
+from diffeo.commands.output import is_main_process
 from diffeo.commands.results import print_results
+from diffeo.stop_signals import StoppedError
 
 __all__ = ["train"]
 
@@ -29,15 +32,27 @@ def train(
         raise click.UsageError("expected a SPEC, or --resume RUN; got " + ("neither" if spec is None else "both"))
     if resume is not None and (overrides or out is not None):
         raise click.UsageError("expected --resume without --set and --out: a run goes on as it began, where it is")
-    if spec is not None:
-        loaded = diffeo.load_spec(spec, overrides=overrides)  # before torch is imported: mistakes are told at once
-        run = diffeo.train(loaded, out, until=until)
-    else:
-        assert resume is not None
-        run = diffeo.resume(resume, until=until)
-    if run.outcome == "finished":
+    try:
+        run = (
+            _train(spec, out, overrides, until) if spec is not None else diffeo.resume(cast(Path, resume), until=until)
+        )
+    except StoppedError as stopped:
+        click.echo(f"{stopped}{_way_on(stopped.run)}", err=True)
+        raise SystemExit(128 + stopped.number) from None
+    if not is_main_process():
+        pass
+    elif run.outcome == "finished":
         print_results(run.path, run.metrics)
     else:
-        click.echo(f"stopped at step {run.step}; go on with: diffeo train --resume {run.path}")
+        click.echo(f"stopped at step {run.step}{_way_on(run.path)}")
     if run.signal is not None:
         raise SystemExit(128 + run.signal)
+
+
+def _train(spec: str, out: Path | None, overrides: tuple[str, ...], until: int | None) -> diffeo.Run:
+    loaded = diffeo.load_spec(spec, overrides=overrides)  # before torch is imported: mistakes are told at once
+    return diffeo.train(loaded, out, until=until)
+
+
+def _way_on(run: Path | None) -> str:
+    return "" if run is None else f"; go on with: diffeo train --resume {run}"

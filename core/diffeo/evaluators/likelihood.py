@@ -5,6 +5,7 @@
 Legend: N examples, D dimensions of one example.
 """
 
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from diffeo.config_evaluators import Likelihood
 from diffeo.dataset import Dataset
 from diffeo.evaluator import Evaluator
 from diffeo.evaluators.examples import batches, require_dataset, require_split
-from diffeo.randomness import seeded
+from diffeo.randomness import derive, seeded
 
 __all__ = ["LikelihoodEvaluator", "dequantized_gaussian"]
 
@@ -58,7 +59,11 @@ class LikelihoodEvaluator(Evaluator):
 
     ``gaussian_bits_per_dim`` is what an independent Gaussian for every entry, fitted to at most 10,000 training
     examples, reaches on the same examples under uniform dequantization.
+
+    Several processes share the batches; each batch has noise of its own, so the numbers do not depend on how many there are.
     """
+
+    is_sharded = True
 
     def __init__(self, config: Likelihood) -> None:
         self.config = config
@@ -72,9 +77,8 @@ class LikelihoodEvaluator(Evaluator):
     def __call__(self, model: Any, data: Any, folder: Path) -> dict[str, float]:
         data = require_dataset(data, "likelihood")
         config = self.config
-        with torch.no_grad(), seeded(config.seed):
-            columns = [self._measure(model, batch) for batch in self._batches(data, config.split, model)]
-        values = {name: torch.cat([column[name] for column in columns]) for name in columns[0]}
+        with torch.no_grad():
+            values = self._values(model, data)
         nats, error = _mean_and_error(values["log_prob"])
         unit = math.log(2) * math.prod(model.event_shape)
         numbers = {
@@ -89,6 +93,22 @@ class LikelihoodEvaluator(Evaluator):
         if config.baseline and model.dequantization is not None:
             numbers["gaussian_bits_per_dim"] = -self._gaussian(model, data) / unit
         return numbers
+
+    def _values(self, model: Any, data: Dataset) -> dict[str, Tensor]:
+        """Per example, in the order of the examples: what every process measured in its batches, put together."""
+        config, own = self.config, dict[int, dict[str, Tensor]]()
+        for number, batch in enumerate(self._batches(data, config.split, model)):
+            if number % self.world.size == self.world.rank:
+                with seeded(derive(config.seed, "batch", number)):
+                    own[number] = self._measure(model, batch)
+        names = ["log_prob"] if model.is_exact else ["log_prob", "elbo"]
+        return {name: self._gathered({number: values[name] for number, values in own.items()}) for name in names}
+
+    def _gathered(self, own: dict[int, Tensor]) -> Tensor:
+        """The values of all batches, each held by one process, one after the other."""
+        texts = self.world.gather_texts(json.dumps({number: values.tolist() for number, values in own.items()}))
+        found = {int(number): values for text in texts for number, values in json.loads(text).items()}
+        return torch.tensor([value for number in sorted(found) for value in found[number]], dtype=torch.float64)
 
     def _batches(self, data: Dataset, split: str, model: Any) -> Any:
         config = self.config

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -17,15 +17,15 @@ import diffeo
 __all__ = ["MaskedLinear", "MaskedMLP"]
 
 
-def spread_degrees(width: int, lowest: int, highest: int) -> list[int]:
+def spread_degrees(width: int, lowest: int, highest: int) -> Int[Tensor, " W"]:
     """``width`` degrees spread evenly over ``lowest .. highest``, both ends included where there is room."""
-    steps = max(width - 1, 1)
-    return [lowest + round(i * (highest - lowest) / steps) for i in range(width)]
+    places = torch.arange(width, dtype=torch.float64) * float(highest - lowest) / max(width - 1, 1)
+    return lowest + places.round().long()
 
 
-def mask_between(inputs: Sequence[int], outputs: Sequence[int]) -> Bool[Tensor, " O I"]:
+def mask_between(inputs: Int[Tensor, " I"], outputs: Int[Tensor, " O"]) -> Bool[Tensor, " O I"]:
     """Connect an output of degree m to every input of degree <= m."""
-    return torch.tensor(outputs)[:, None] >= torch.tensor(inputs)[None, :]
+    return outputs[:, None] >= inputs[None, :]
 
 
 class MaskedLinear(nn.Linear):
@@ -33,9 +33,9 @@ class MaskedLinear(nn.Linear):
 
     mask: Tensor
 
-    def __init__(self, mask: Bool[Tensor, " O I"]) -> None:
-        super().__init__(mask.shape[1], mask.shape[0])
-        self.register_buffer("mask", mask, persistent=False)
+    def __init__(self, inputs: Int[Tensor, " I"], outputs: Int[Tensor, " O"]) -> None:
+        super().__init__(len(inputs), len(outputs))
+        self.register_buffer("mask", mask_between(inputs, outputs), persistent=False)
 
     def forward(self, input: Float[Tensor, "*B I"]) -> Float[Tensor, "*B O"]:
         return F.linear(input, self.mask * self.weight, self.bias)
@@ -59,11 +59,9 @@ class MaskedMLP(diffeo.Network):
     ) -> None:
         super().__init__((size,), (num_params * size,), context_shape)
         lowest = min(1, size - 1) if context_shape is None else 0
-        degrees = [list(range(1, size + 1)), *(spread_degrees(width, lowest, size - 1) for width in hidden)]
-        self.layers = nn.ModuleList(
-            MaskedLinear(mask_between(inputs, outputs)) for inputs, outputs in itertools.pairwise(degrees)
-        )
-        self.output_layer = MaskedLinear(mask_between(degrees[-1], list(range(size)) * num_params))
+        degrees = [torch.arange(1, size + 1), *(spread_degrees(width, lowest, size - 1) for width in hidden)]
+        self.layers = nn.ModuleList(MaskedLinear(inputs, outputs) for inputs, outputs in itertools.pairwise(degrees))
+        self.output_layer = MaskedLinear(degrees[-1], torch.arange(size).repeat(num_params))
         nn.init.zeros_(self.output_layer.weight)
         nn.init.zeros_(self.output_layer.bias)
         self.context_layer = None

@@ -97,7 +97,7 @@ class PermutationBijector(Bijector):
 
     def __init__(self, config: Permutation, shape: Shape, context_shape: Shape | None = None) -> None:
         require_dimension(shape)
-        if sorted(config.indices) != list(range(shape[0])):
+        if len(config.indices) != shape[0] or sorted(config.indices) != list(range(shape[0])):
             raise ValueError(
                 f"expected every index from 0 to {shape[0] - 1} once, for shape {tuple(shape)}; "
                 f"got {list(config.indices)}"
