@@ -25,8 +25,7 @@ from diffeo.running import prepare
 
 def main(rounds: int, recipe: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        trained, _ = prepare(diffeo.load_spec(recipe), Path(folder))
-        bare, _ = prepare(diffeo.load_spec(recipe), Path(folder))
+        trained, bare = (prepare(diffeo.load_spec(recipe), Path(folder)) for _ in range(2))
         trained.log = RunLog(Path(folder))
         for loop in (trained, bare):
             loop.initialize()
