@@ -17,3 +17,11 @@ def parts():
     yield
     sys.path.remove(PLUGIN)
     registry._installed.cache_clear()
+
+
+@pytest.fixture
+def bench(tmp_path):
+    """Runs of small specs in a folder of this test."""
+    from acme_parts.bench import Bench
+
+    return Bench(tmp_path)

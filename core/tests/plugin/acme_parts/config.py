@@ -1,3 +1,5 @@
+from typing import Literal
+
 import attrs
 
 from diffeo_registry import field
@@ -13,6 +15,23 @@ class Stretch:
 @attrs.frozen(kw_only=True)
 class Sinh:
     """y = sinh(x): no parameters, a log-det that isn't constant."""
+
+
+@attrs.frozen(kw_only=True)
+class Couple:
+    """The first half shifts and scales the second, by a network that may have noise or batch normalisation."""
+
+    hidden: int = field(8, help="Width of the network.", ge=1)
+    swap: bool = field(False, help="The second half shifts and scales the first.")
+    dropout: float = field(0.0, help="Dropout probability.", ge=0, lt=1)
+    norm: bool = field(False, help="Batch normalisation in the network.")
+
+
+@attrs.frozen(kw_only=True)
+class Cliff:
+    """The identity, with an infinite log-det where the first entry rounds to one value."""
+
+    at: int = field(17, help="That value.")
 
 
 @attrs.frozen(kw_only=True)
@@ -58,3 +77,36 @@ class Explode:
     """A loss that turns to infinity."""
 
     at: int = field(3, help="First step whose loss is infinite.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class Beads:
+    """Example number i is the point (i, i mod 7), shaken while training."""
+
+    size: int = field(48, help="Training examples.", ge=1)
+    val: int = field(20, help="Validation examples.", ge=0)
+    shake: float = field(0.0, help="Standard deviation of the augmentation.", ge=0)
+    alarm: int = field(0, help="A signal that this process gets while the data are prepared; 0: none.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class Mishap:
+    """Maximum likelihood, and at one step of one process something goes wrong."""
+
+    does: Literal[
+        "nothing", "signal", "signal_launcher", "raise", "hang", "blow_up", "drift", "leave_out", "fill_disk"
+    ] = field("nothing", help="What.")
+    number: int = field(15, help="Which signal.")
+    times: int = field(1, help="How many signals.", ge=1)
+    at: int = field(7, help="The step.", ge=0)
+    until: int | None = field(None, help="The last such step; none: the same.", ge=0)
+    rank: int = field(0, help="The process.", ge=0)
+    attempts: int = field(1, help="In how many attempts of torchrun.", ge=1)
+    seconds: float = field(0.0, help="How long every step takes at least.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class Bell:
+    """An evaluator that sends this process a signal."""
+
+    number: int = field(15, help="Which signal.")

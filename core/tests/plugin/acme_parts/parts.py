@@ -1,9 +1,12 @@
 import math
+import os
+import resource
+import time
 
 import torch
 from torch import nn
 
-from diffeo import Augmenter, Bijector, Dataset, Encoder, Loss, Objective
+from diffeo import Augmenter, Bijector, Dataset, Encoder, Evaluator, Loss, Objective
 
 
 class StretchBijector(Bijector):
@@ -37,6 +40,51 @@ class SinhBijector(Bijector):
 
     def inverse(self, y, *, context=None):
         return y.asinh(), -0.5 * (1 + y.square()).log().sum(tuple(range(-len(self.in_shape), 0)))
+
+
+class CoupleBijector(Bijector):
+    def __init__(self, config, shape, context_shape=None):
+        if len(shape) != 1 or shape[0] % 2:
+            raise ValueError(f"expected a shape (D,) with even D; got {tuple(shape)}")
+        super().__init__(shape, None, context_shape)
+        half, width = shape[0] // 2, config.hidden
+        self.swap = config.swap
+        self.network = nn.Sequential(
+            nn.Linear(half, width),
+            nn.BatchNorm1d(width) if config.norm else nn.Identity(),
+            nn.Tanh(),
+            nn.Dropout(config.dropout),
+            nn.Linear(width, 2 * half),
+        )
+
+    def _map(self, x, *, back):
+        kept, changed = x.chunk(2, -1)[::-1] if self.swap else x.chunk(2, -1)
+        raw, shift = self.network(kept).chunk(2, -1)
+        log_scale = raw.tanh()
+        changed = (changed - shift) * (-log_scale).exp() if back else changed * log_scale.exp() + shift
+        parts = (changed, kept) if self.swap else (kept, changed)
+        return torch.cat(parts, -1), (-log_scale if back else log_scale).sum(-1)
+
+    def forward(self, x, *, context=None):
+        return self._map(x, back=False)
+
+    def inverse(self, y, *, context=None):
+        return self._map(y, back=True)
+
+
+class CliffBijector(Bijector):
+    def __init__(self, config, shape, context_shape=None):
+        super().__init__(shape, None, context_shape)
+        self.at = config.at
+
+    def _log_det(self, x):
+        return torch.where(x[..., 0].round() == self.at, math.inf, 0.0).to(x.dtype)
+
+    def forward(self, x, *, context=None):
+        return x, self._log_det(x)
+
+    def inverse(self, y, *, context=None):
+        return y, -self._log_det(y)
 
 
 class AppendAugmenter(Augmenter):
@@ -124,3 +172,87 @@ class ExplodeObjective(Objective):
     def forward(self, model, batch, progress):
         loss = -model.elbo(batch["x"]).mean()
         return Loss(loss / 0 if self.training and progress.step >= self.at else loss)
+
+
+class BeadsDataset(Dataset):
+    def __init__(self, config, seed):
+        super().__init__({"x": (2,)})
+        self.config = config
+
+    def prepare(self):
+        if self.config.alarm:
+            os.kill(os.getpid(), self.config.alarm)
+
+    def size(self, split):
+        return {"train": self.config.size, "val": self.config.val}.get(split, 0)
+
+    def batch(self, split, indices, seeds=None):
+        x = torch.stack([indices, indices % 7], -1).float()
+        if split == "val":
+            x = x + 0.25 - 100
+        if seeds is None or not self.config.shake:
+            return {"x": x}
+        noise = [torch.randn(2, generator=torch.Generator().manual_seed(int(seed))) for seed in seeds]
+        return {"x": x + self.config.shake * torch.stack(noise)}
+
+
+class MishapObjective(Objective):
+    """What goes wrong is done by the process it happens to, at a known step: no test has to hit a moment from outside."""
+
+    def __init__(self, config, model, data):
+        super().__init__(model, data)
+        self.config, self.signals = config, config.times
+        if config.does == "leave_out":
+            self.idle = nn.Parameter(torch.zeros(()))
+
+    def forward(self, model, batch, progress):
+        loss = -model.elbo(batch["x"]).mean()
+        if not self.training or not torch.is_grad_enabled():
+            return Loss(loss)
+        time.sleep(self.config.seconds)
+        config = self.config
+        last = config.at if config.until is None else config.until
+        here = config.at <= progress.step <= last
+        if config.does == "fill_disk" and progress.step == last + 1:
+            _allow_files_of(resource.RLIM_INFINITY)
+        mine = int(os.environ.get("RANK", "0")) == config.rank
+        return Loss(self._go_wrong(model, loss) if here and mine and _attempt() < config.attempts else loss)
+
+    def _go_wrong(self, model, loss):
+        match self.config.does:
+            case "signal" | "signal_launcher" as whom:
+                while self.signals:  # once, however many parts the step has
+                    self.signals -= 1
+                    os.kill(os.getpid() if whom == "signal" else os.getppid(), self.config.number)
+            case "fill_disk":
+                _allow_files_of(1000)
+            case "raise":
+                raise KeyError("a mishap")
+            case "hang":
+                while True:
+                    time.sleep(1)
+            case "blow_up":
+                return loss / 0
+            case "drift":
+                next(model.parameters()).data.add_(1e-3)
+            case _:
+                pass
+        return loss
+
+
+def _allow_files_of(size):
+    """What is written beyond that size fails as on a full disk, with another reason; Python ignores the signal."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+def _attempt():
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+class BellEvaluator(Evaluator):
+    def __init__(self, config):
+        self.number = config.number
+
+    def __call__(self, model, data, folder):
+        os.kill(os.getpid(), self.number)
+        return {}

@@ -3,13 +3,18 @@ from diffeo_registry import Component, hookimpl
 KINDS = {
     "Stretch": "bijector",
     "Sinh": "bijector",
+    "Couple": "bijector",
+    "Cliff": "bijector",
     "Append": "augmenter",
     "Fold": "bijector",
     "Jitter": "dequantization",
     "Lift": "encoder",
     "Blob": "dataset",
     "Dice": "dataset",
+    "Beads": "dataset",
     "Explode": "objective",
+    "Mishap": "objective",
+    "Bell": "evaluator",
 }
 
 
