@@ -15,13 +15,13 @@ __all__ = ["Data", "Part", "create_file", "make_folder", "parts_of", "remove", "
 Part = bytes | memoryview
 """A piece of a file."""
 
-Data = bytes | Sequence[Part]
+Data = Part | Sequence[Part]
 """What is to be a file: its bytes, or pieces of it, such as views of tensors, that need not be copied into one string."""
 
 
 def parts_of(data: Data) -> Sequence[Part]:
     """The pieces."""
-    return [data] if isinstance(data, bytes) else data
+    return [data] if isinstance(data, (bytes, memoryview)) else data  # pyright: ignore[reportReturnType] - no sequence of parts
 
 
 def size_of(data: Data) -> int:

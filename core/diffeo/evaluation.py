@@ -71,7 +71,7 @@ def _evaluate(evaluator: Evaluator, run: Run, name: str, seed: int, world: World
         return world.together(lambda: call(here) if world.is_main else call_aside())
     results = world.on_main(lambda: call(here))
     numbers = {key: float(value) for key, value in (results or {}).items()}
-    return json.loads(world.broadcast(json.dumps(numbers).encode()))
+    return json.loads(bytes(world.broadcast(json.dumps(numbers).encode())))
 
 
 def _write_results(run: Run) -> None:

@@ -126,7 +126,7 @@ class ShardGradients:
         return torch.cat(slices)
 
     def _mean_of(self, rows: Tensor) -> Tensor:
-        everyone = [row for block in self.world.gather(rows) for row in block]
+        everyone = [row for block in self.world.gather(rows, in_step=True) for row in block]
         total = everyone[0].clone()
         for row in everyone[1:]:
             total += row
@@ -157,7 +157,7 @@ def average_statistics(module: nn.Module, world: World) -> None:
     buffers = [buffer for norm in batch_norms(module) for buffer in norm.buffers() if buffer.is_floating_point()]
     if world.size == 1 or not buffers:
         return
-    mean = world.total(flatten(buffers)) / world.size
+    mean = world.total(flatten(buffers), in_step=True) / world.size
     for buffer, part in zip(buffers, mean.split([buffer.numel() for buffer in buffers]), strict=True):
         buffer.copy_(part.reshape(buffer.shape))
 

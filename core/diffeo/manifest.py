@@ -14,6 +14,7 @@ Two saves of the same state have the same manifest, byte for byte: it holds no t
 import hashlib
 import json
 import math
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from diffeo import __version__
 from diffeo.durable_files import Data, parts_of, size_of
 from diffeo.errors import CheckpointError
 from diffeo.strict_json import parse_json
-from diffeo.tensor_files import tensor_index
+from diffeo.tensor_files import read_into_memory, tensor_index
 from diffeo_registry.wording import show
 
 __all__ = [
@@ -82,7 +83,7 @@ class Contents:
     """A checkpoint in memory: what it holds, and the bytes of its files."""
 
     manifest: Manifest
-    files: Mapping[str, bytes]
+    files: Mapping[str, memoryview]
 
 
 # Writing
@@ -144,7 +145,7 @@ def read_manifest(path: Path) -> Manifest:
     size = _size(source)
     if size > SIZE_LIMIT:
         raise CheckpointError(f"{source}: expected a manifest of at most {SIZE_LIMIT} bytes; got {size}")
-    data = _bytes(source)
+    data = bytes(_bytes(source))
     try:
         content = parse_json(data)
     except ValueError as error:
@@ -188,7 +189,7 @@ def _parse(content: Any) -> Manifest:
     )
 
 
-def _checked_bytes(path: Path, entry: Entry) -> bytes:
+def _checked_bytes(path: Path, entry: Entry) -> memoryview:
     _check_size(path, entry)
     data = _bytes(path)
     _check_hash(path, _hash(data), entry)
@@ -216,9 +217,10 @@ def _size(path: Path) -> int:
         return path.stat().st_size
 
 
-def _bytes(path: Path) -> bytes:
-    with _readable(path):
-        return path.read_bytes()
+def _bytes(path: Path) -> memoryview:
+    """The contents, in memory that tensors may be views of."""
+    with _readable(path), path.open("rb") as file:
+        return read_into_memory(file, os.fstat(file.fileno()).st_size)
 
 
 def _digest(path: Path) -> str:

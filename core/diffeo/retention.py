@@ -26,7 +26,7 @@ class Recovered:
     path: Path | None
     """The newest whole checkpoint; None if there is no checkpoint at all."""
     problems: tuple[str, ...] = ()
-    files: Mapping[str, bytes] = attrs.field(factory=dict[str, bytes], repr=False)
+    files: Mapping[str, memoryview] = attrs.field(factory=dict[str, memoryview], repr=False)
     """The contents of that checkpoint: the bytes that were checked."""
 
 
@@ -36,7 +36,7 @@ def recover(folder: Path) -> Recovered:
     Damaged ones that are newer are moved to ``quarantine-...``, never deleted. If all are damaged, or one is of a newer
     format, that is a ``CheckpointError`` and nothing is touched: who means to start afresh has to say so.
     """
-    found: dict[Path, Mapping[str, bytes]] = {}
+    found: dict[Path, Mapping[str, memoryview]] = {}
 
     def check(path: Path) -> None:
         found[path] = read(path).files

@@ -12,6 +12,7 @@ import torch
 
 from diffeo import checkpoints
 from diffeo.config_spec import Spec
+from diffeo.durable_files import Part
 from diffeo.evaluation import check_evaluators, evaluate_run, make_evaluators
 from diffeo.hook_calls import HookCalls
 from diffeo.launch import joined, launch_id
@@ -125,8 +126,8 @@ def _restore(loop: Loop, folder: Path) -> float:
     return seconds
 
 
-def _distribute(files: Mapping[str, bytes], world: World) -> dict[str, bytes]:
-    names: list[str] = json.loads(world.broadcast(json.dumps(sorted(files)).encode()))
+def _distribute(files: Mapping[str, Part], world: World) -> dict[str, Part]:
+    names: list[str] = json.loads(bytes(world.broadcast(json.dumps(sorted(files)).encode())))
     return {name: world.broadcast(files.get(name, b"")) for name in names}
 
 
@@ -186,7 +187,7 @@ def _agree_on_folder(spec: Spec, out: str | os.PathLike[str] | None, world: Worl
         begun = launched_folder(spec, out, launch_id()) if world.restarts else None
         return str(begun or new_folder(spec, out)), begun is not None
 
-    name, is_begun = json.loads(world.broadcast(json.dumps(world.on_main(choose)).encode()))
+    name, is_begun = json.loads(bytes(world.broadcast(json.dumps(world.on_main(choose)).encode())))
     return Path(name), is_begun
 
 

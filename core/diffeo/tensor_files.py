@@ -22,8 +22,6 @@ from typing import Any, BinaryIO, cast
 
 import attrs
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load
 from torch import Tensor
 
 from diffeo.durable_files import Part
@@ -31,7 +29,18 @@ from diffeo.errors import CheckpointError
 from diffeo.strict_json import parse_json
 from diffeo_registry.wording import show
 
-__all__ = ["DTYPES", "Entry", "Header", "parse_tensors", "read_header", "read_tensors", "tensor_index", "write_tensors"]
+__all__ = [
+    "DTYPES",
+    "Entry",
+    "Header",
+    "parse_tensors",
+    "read_header",
+    "read_into_memory",
+    "read_tensors",
+    "tensor_index",
+    "tensor_parts",
+    "write_tensors",
+]
 
 HEADER_LIMIT = 4 * 2**20
 """Largest header read or written, in bytes. A tensor takes 100 to 200 of them, so there is room for 20,000; the JSON of
@@ -96,17 +105,28 @@ def read_tensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         head = _read_head(file, size, str(path))
         header = _parse_head(head, size, str(path))
         file.seek(0)
-        data = file.read(size)
-    if len(data) != size or not data.startswith(head):
+        data = read_into_memory(file, size)
+    if len(data) != size or bytes(data[: len(head)]) != head:
         raise CheckpointError(f"{path}: expected a file that is finished; got one that changed while it was read")
-    return header.metadata, _load(data, str(path))
+    return header.metadata, _views(data, len(head), header)
 
 
-def parse_tensors(data: bytes, source: str) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors of a file's contents; ``source`` is what messages call it."""
-    head = _read_head(io.BytesIO(data), len(data), source)
+def parse_tensors(data: Part, source: str) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Metadata and tensors of a file's contents; ``source`` is what messages call it.
+
+    The tensors are views of ``data`` if it can be written, else of a copy; clone what is to outlive the others.
+    """
+    head = _read_head(io.BytesIO(bytes(data[: 8 + HEADER_LIMIT])), len(data), source)
     header = _parse_head(head, len(data), source)
-    return header.metadata, _load(data, source)
+    memory = data if isinstance(data, memoryview) and not data.readonly else memoryview(bytearray(data))
+    return header.metadata, _views(memory, len(head), header)
+
+
+def read_into_memory(file: BinaryIO, size: int) -> memoryview:
+    """What is left of a file, at most ``size`` bytes: read once, into memory that nothing has filled with zeros before."""
+    memory = torch.empty(size, dtype=torch.uint8).numpy().data
+    count = cast(io.BufferedReader, file).readinto(memory)
+    return memory[:count]
 
 
 def tensor_index(beginning: bytes, size: int) -> dict[str, dict[str, Any]]:
@@ -116,11 +136,14 @@ def tensor_index(beginning: bytes, size: int) -> dict[str, dict[str, Any]]:
     return {name: {"dtype": entry.dtype, "shape": list(entry.shape)} for name, entry in header.tensors.items()}
 
 
-def _load(data: bytes, source: str) -> dict[str, Tensor]:
-    try:
-        return load(data)
-    except (SafetensorError, ValueError, TypeError, RuntimeError) as error:
-        raise _damaged(source, error) from error
+def _views(data: memoryview, start: int, header: Header) -> dict[str, Tensor]:
+    """The tensors of a checked header, in the memory of ``data``: nothing is copied."""
+    tensors: dict[str, Tensor] = {}
+    for name, entry in header.tensors.items():
+        dtype, count = DTYPES[entry.dtype], math.prod(entry.shape)
+        flat = torch.frombuffer(data, dtype=dtype, count=count, offset=start + entry.begin) if count else None
+        tensors[name] = torch.empty(entry.shape, dtype=dtype) if flat is None else flat.reshape(entry.shape)
+    return tensors
 
 
 # Writing

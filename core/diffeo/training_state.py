@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
-from diffeo.durable_files import Data
+from diffeo.durable_files import Data, Part
 from diffeo.ema import MovingAverage
 from diffeo.model_files import CheckpointError, load_weights, model_parts
 from diffeo.tensor_files import parse_tensors, tensor_parts
@@ -60,7 +60,7 @@ class TrainingState:
             "state.json": json.dumps(state, indent=1, sort_keys=True).encode(),
         }
 
-    def restore(self, files: Mapping[str, bytes], source: str) -> dict[str, Any]:
+    def restore(self, files: Mapping[str, Part], source: str) -> dict[str, Any]:
         """Continue from the contents of a checkpoint; returns the surroundings it was saved in.
 
         Every name, shape and dtype is compared before anything is changed.
@@ -74,7 +74,7 @@ class TrainingState:
             self.ema.load(parse_tensors(files["model.safetensors"], f"{source}/model.safetensors")[1])
         self.step, self.skipped = state["step"], state["skipped"]
         self.skipped_in_a_row = state["skipped_in_a_row"]
-        self.window.restore(parts["window"], state["window"])
+        self.window.restore({name: value.clone() for name, value in parts["window"].items()}, state["window"])
         return state["surroundings"]
 
     def restart_average(self, model: nn.Module) -> None:
@@ -105,7 +105,7 @@ class TrainingState:
                         f"{source}: expected {key!r} with shape {tuple(parameter.shape)}; got {tuple(value.shape)}"
                     )
                 on_device = slot != "step" or self.optimizer.defaults.get("fused")
-                found.append((parameter, slot, value.to(parameter.device) if on_device else value))
+                found.append((parameter, slot, value.to(parameter.device, copy=True) if on_device else value.clone()))
         if left:
             raise CheckpointError(
                 f"{source}: has optimizer state of {next(iter(left))!r}, which the model doesn't have"
@@ -164,8 +164,8 @@ def _by_prefix(tensors: dict[str, Tensor]) -> dict[str, dict[str, Tensor]]:
     return parts
 
 
-def _read_state(data: bytes, source: str) -> dict[str, Any]:
-    state = json.loads(data)
+def _read_state(data: Part, source: str) -> dict[str, Any]:
+    state = json.loads(bytes(data))
     if state.get("format") != FORMAT:
         raise CheckpointError(
             f"{source}: expected format {FORMAT}; got {state.get('format')!r}: it was written by another version of diffeo"

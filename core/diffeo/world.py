@@ -17,6 +17,7 @@ import attrs
 import torch
 from torch import Tensor
 
+from diffeo.durable_files import Part
 from diffeo.run import ElsewhereError, RunError
 from diffeo_registry import DiffeoError
 
@@ -59,20 +60,20 @@ class World:
         torch.distributed.all_reduce(tensor, torch.distributed.ReduceOp.MAX, group=self.group)
         return [int(value) for value in tensor]
 
-    def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes, in the dtype of ``values``, on the CPU."""
+    def total(self, values: Tensor, *, in_step: bool = False) -> Tensor:
+        """The sum over all processes, in the dtype of ``values``, on the CPU; ``in_step`` silence ends the run."""
         values = values.detach().cpu().clone()
         if self.size > 1:
-            torch.distributed.all_reduce(values, group=self.patient)
+            torch.distributed.all_reduce(values, group=self.group if in_step else self.patient)
         return values
 
-    def gather(self, values: Tensor) -> list[Tensor]:
-        """The tensors of all processes, which have one shape, by rank, on the CPU."""
+    def gather(self, values: Tensor, *, in_step: bool = False) -> list[Tensor]:
+        """The tensors of all processes, which have one shape, by rank, on the CPU; ``in_step`` silence ends the run."""
         values = values.detach().cpu().contiguous()
         if self.size == 1:
             return [values]
         found = [torch.empty_like(values) for _ in range(self.size)]
-        torch.distributed.all_gather(found, values, group=self.patient)
+        torch.distributed.all_gather(found, values, group=self.group if in_step else self.patient)
         return found
 
     def gather_texts(self, text: str) -> list[str]:
@@ -83,7 +84,7 @@ class World:
         padded[: len(data)] = _bytes_tensor(data)
         return [_text(tensor[:size]) for size, tensor in zip(sizes, self.gather(padded), strict=True)]
 
-    def broadcast(self, data: bytes) -> bytes:
+    def broadcast(self, data: Part) -> Part:
         """What the main process has, for all of them."""
         if self.size == 1:
             return data
@@ -91,7 +92,7 @@ class World:
         torch.distributed.broadcast(size, 0, group=self.patient)
         tensor = _bytes_tensor(data) if self.is_main else torch.empty(int(size), dtype=torch.uint8)
         torch.distributed.broadcast(tensor, 0, group=self.patient)
-        return data if self.is_main else tensor.numpy().tobytes()
+        return data if self.is_main else tensor.numpy().data
 
     def on_main(self, action: Callable[[], T]) -> T | None:
         """Do something in the main process only, while the others wait; an error there ends all of them.
@@ -184,7 +185,7 @@ def _ask_for_stack(process: dict[str, Any]) -> None:
             os.kill(process["pid"], signal.SIGUSR1)  # faulthandler prints the stack of every thread
 
 
-def _bytes_tensor(data: bytes) -> Tensor:
+def _bytes_tensor(data: Part) -> Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
 
 

@@ -142,7 +142,7 @@ def two_cut_short(folder):
 def step_and_kind(path):
     """What a checkpoint holds, after comparing every byte with what was saved."""
     files = checkpoints.read(path).files
-    state = json.loads(files["state.json"])
+    state = json.loads(bytes(files["state.json"]))
     size = 5000 if len(files["model.safetensors"]) > 20000 else 50
     assert files == contents(state["step"], state["kind"], size)
     return state["step"], state["kind"]
