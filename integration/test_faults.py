@@ -122,8 +122,10 @@ def test_sigterm_saves_at_a_step_that_all_agree_on(whom, bench, torchrun):
 
 
 @pytest.mark.long
-def test_a_process_that_hangs_is_named_and_shows_where(bench, torchrun):
-    spec = bench.write("spec", trainer={**STRICT, "timeout": 3}, objective=mishap("hang"))
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_process_that_hangs_is_named_and_shows_where(strict, bench, torchrun):
+    trainer = STRICT if strict else {"save_every": 5}
+    spec = bench.write("spec", trainer={**trainer, "timeout": 3}, objective=mishap("hang"))
     status, _, err = torchrun("train", spec, "--out", bench.path("run"))
     assert status == 1
     assert re.search(r"rank 1 \(.+\) did not answer at step 7", err)
@@ -138,7 +140,7 @@ def test_an_error_in_one_process_ends_all_and_is_told_once(bench, torchrun):
     status, _, err = torchrun("train", spec, "--out", bench.path("run"))
     assert status == 1
     assert err.count("rank 1: KeyError: 'a mishap'") == 1
-    assert "Traceback" not in err.partition("torch.distributed.elastic")[0]
+    assert "Traceback" not in err.partition("torch/distributed/elastic")[0]  # which adds its own
     assert bench.steps("run") == [5]
     torchrun.wait_until_gone()
 

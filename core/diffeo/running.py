@@ -55,7 +55,7 @@ def train(
             loop = world.together(lambda: prepare(spec, folder, world))
             world.together(loop.initialize)
             world.on_main(lambda: begin_folder(folder, resolved_text(spec), launch_id()))
-            with _exclusive(folder, world):
+            with exclusive(folder, world):
                 return _fit(loop, until, RunLog(folder if world.is_main else None), stop, show_progress=show_progress)
 
 
@@ -95,13 +95,13 @@ def _resume(folder: Path, world: World, until: int | None, *, show_progress: boo
     stop = StopSignals()
     with stop.caught(), _threads(spec):
         loop = world.together(lambda: prepare(spec, folder, world))
-        with _exclusive(folder, world):
-            seconds = _restore(loop, folder)
+        with exclusive(folder, world):
+            seconds = restore(loop, folder)
             log = RunLog(folder if world.is_main else None, seconds)
             return _fit(loop, until, log, stop, show_progress=show_progress)
 
 
-def _restore(loop: Loop, folder: Path) -> float:
+def restore(loop: Loop, folder: Path) -> float:
     """Bring a loop to the newest whole checkpoint; returns the seconds the run had taken by then.
 
     The main process reads the files and sends them to the others, which therefore cannot load anything else, and need no
@@ -143,24 +143,41 @@ def _warn_of_differences(loop: Loop, before: Mapping[str, Any]) -> None:
 
 
 def _fit(loop: Loop, until: int | None, log: RunLog, stop: StopSignals, *, show_progress: bool) -> Run:
-    run, world, total = loop.run, loop.world, loop.config.steps
-    outcome = "failed"
+    with reported(loop, log):
+        with ProgressBar(loop.config.steps, start=loop.state.step, enabled=show_progress and loop.world.is_main) as bar:
+            loop.fit(last_step(loop, until), bar, stop)
+        finish(loop)
+    return loop.run
+
+
+def last_step(loop: Loop, until: int | None) -> int:
+    """The step a run is to stop after."""
+    return loop.config.steps if until is None else min(until, loop.config.steps)
+
+
+@contextmanager
+def reported(loop: Loop, log: RunLog) -> Generator[None]:
+    """Let hooks and log follow a run, from before its first step to how it ended."""
+    run, outcome = loop.run, "failed"
+    loop.log = log
     loop.hooks.report = lambda text: log.incident(run.step, text)
     try:
-        world.together(lambda: loop.hooks.started(run))
-        with ProgressBar(total, start=loop.state.step, enabled=show_progress and world.is_main) as bar:
-            loop.fit(min(total, total if until is None else until), log, bar, stop)
-        if run.outcome == "finished":
-            _take_final_weights(loop)
-            evaluate_run(run, world)
-        run.model.eval()
+        loop.world.together(lambda: loop.hooks.started(run))
+        yield
         outcome = run.outcome
     except StoppedError as stopped:
         raise StoppedError(stopped.number, run.path) from None
     finally:
         run.outcome = outcome
         loop.hooks.ended(run, outcome)
-    return run
+
+
+def finish(loop: Loop) -> None:
+    """After the last step: evaluate the weights that were saved."""
+    if loop.run.outcome == "finished":
+        _take_final_weights(loop)
+        evaluate_run(loop.run, loop.world)
+    loop.run.model.eval()
 
 
 def _take_final_weights(loop: Loop) -> None:
@@ -192,7 +209,7 @@ def _agree_on_folder(spec: Spec, out: str | os.PathLike[str] | None, world: Worl
 
 
 @contextmanager
-def _exclusive(folder: Path, world: World) -> Generator[None]:
+def exclusive(folder: Path, world: World) -> Generator[None]:
     """Hold the lock of the run folder in the main process."""
     with ExitStack() as stack:
         world.on_main(lambda: stack.enter_context(RunLock(folder)))

@@ -7,6 +7,7 @@ and a run that is interrupted and resumed continues as if nothing had happened.
 import math
 import resource
 import sys
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,6 +40,14 @@ from diffeo.validation import validate, validation_size
 from diffeo.world import World
 
 __all__ = ["Loop"]
+
+
+class Due(NamedTuple):
+    """What is to be done after a step."""
+
+    report: bool
+    validation: bool
+    save: bool
 
 
 class Loop:
@@ -91,32 +100,65 @@ class Loop:
 
     # The loop
 
-    def fit(self, until: int, log: RunLog, bar: ProgressBar, stop: StopSignals) -> None:
+    def fit(self, until: int, bar: ProgressBar, stop: StopSignals) -> None:
         """Take steps up to ``until``, or to a signal; the last state is saved either way."""
-        self.log = log
         signal_number = 0
         with stop.deferred(), torch.random.fork_rng():
             try:
-                if self.state.step == 0:
-                    self._validate(bar)
-                self.module.train()
-                self.state.window.pause()
+                self.begin(bar)
                 while self.state.step < until and not signal_number:
                     metrics, signal_number = self.take_step(stop)
-                    self.run.step = self.state.step
                     self.state.window.add(metrics)
-                    self._after_step(bar)
-                if self.saver.saved_step != self.state.step:
-                    self._save(last=True)
+                    self.after_step(bar)
+                self.end(signal_number)
             except RuntimeError as error:
                 raise self.world.explain(error, self.state.step) from error
             finally:
                 self.feed.close()
+
+    def begin(self, bar: ProgressBar) -> None:
+        """What comes before the step that is to be taken next."""
+        if self.state.step == 0:
+            self._validate(bar)
+        self.module.train()
+        self.state.window.pause()
+
+    def after_step(self, bar: ProgressBar) -> None:
+        """Report, validate and save where it is due."""
+        step, window = self.state.step, self.state.window
+        self.run.step = step
+        due = self.due(step)
+        if due.report:
+            rate = window.close(self.world)
+            self._publish(rate | self._machine(rate), bar)
+        if due.validation:
+            self._validate(bar)
+            window.pause()
+        if due.save:
+            self._save()
+            window.pause()
+
+    def due(self, step: int) -> Due:
+        """What is to be done after a step."""
+        config = self.config
+        return Due(
+            report=step % config.log_every == 0,
+            validation=step % (config.eval_every or max(1, config.steps // 10)) == 0 or step == config.steps,
+            save=config.save_every is not None and step % config.save_every == 0,
+        )
+
+    def end(self, signal_number: int) -> None:
+        """Save the last state, and say how the run ended."""
+        if self.saver.saved_step != self.state.step:
+            self._save(last=True)
         self.run.signal = signal_number or None
         self.run.outcome = "finished" if self.state.step >= self.config.steps else "stopped"
 
     def take_step(self, stop: StopSignals | None = None) -> tuple[dict[str, Tensor], int]:
-        """One optimizer step; returns its metrics, still on the device, and the signal that any process received."""
+        """One optimizer step; returns its metrics, still on the device, and the signal that any process received.
+
+        A step that was skipped has no metrics.
+        """
         step = self.state.step
         factor = self.schedule(Progress(step, self.config.steps, self.config.batch_size))
         for group, rate in zip(self.state.optimizer.param_groups, self.learning_rates, strict=True):
@@ -133,6 +175,7 @@ class Loop:
             for buffer, value in zip(self._statistics, kept, strict=True):
                 buffer.copy_(value)
             self._not_finite(causes, bad_loss=bool(bad_loss), bad_gradient=bool(bad_gradient))
+            totals = {}  # one infinity would hide every other loss of the line it is averaged into
         else:
             self.state.skipped_in_a_row = 0
             self.state.optimizer.step()
@@ -197,18 +240,6 @@ class Loop:
 
     # What a person watches, and what stays
 
-    def _after_step(self, bar: ProgressBar) -> None:
-        step, window = self.state.step, self.state.window
-        if step % self.config.log_every == 0:
-            rate = window.close(self.world)
-            self._publish(rate | self._machine(rate), bar)
-        if step % self._eval_every() == 0 or step == self.config.steps:
-            self._validate(bar)
-            window.pause()
-        if self.config.save_every is not None and step % self.config.save_every == 0:
-            self._save()
-            window.pause()
-
     def _machine(self, metrics: dict[str, float]) -> dict[str, float]:
         """Learning rate, throughput over all processes, and the most memory this one has had, in MiB."""
         cuda = self.device.type == "cuda"
@@ -248,9 +279,6 @@ class Loop:
             self.last_validation = (self.state.step, validate(self.run, self.state, self.world).get("val/loss"))
         assert self.log is not None
         self.saver.save(self.log, score=self.last_validation[1], last=last)
-
-    def _eval_every(self) -> int:
-        return self.config.eval_every or max(1, self.config.steps // 10)
 
     def _learning_rate(self) -> float:
         return float(self.state.optimizer.param_groups[0]["lr"])

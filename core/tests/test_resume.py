@@ -132,7 +132,7 @@ def command_line(*arguments):
     return subprocess.run(command, env=environment, timeout=60, check=False, capture_output=True, text=True)
 
 
-@pytest.fixture(params=[10, None], ids=["a checkpoint", "no checkpoint"])
+@pytest.fixture(params=[10, pytest.param(None, marks=pytest.mark.long)], ids=["a checkpoint", "no checkpoint"])
 def crashed(bench, request):
     """A run that was killed at step 17, seven steps after its last checkpoint or before its first, and resumed."""
     killed = {"does": "signal", "number": 9, "at": 17}

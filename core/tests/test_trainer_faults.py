@@ -96,7 +96,7 @@ def on_a_small_disk(bench, *, log=None, **fields):
     return done.returncode, [] if log else done.stderr.splitlines()
 
 
-@pytest.mark.parametrize("log", ["told", "a file on the same disk"])
+@pytest.mark.parametrize("log", [pytest.param("told", marks=pytest.mark.long), "a file on the same disk"])
 def test_training_goes_on_while_the_disk_is_full(log, bench):
     """Two saves fail; lines that could not be written come later, whole and in order; the next save works."""
     status, err = on_a_small_disk(bench, at=7, until=10, log=None if log == "told" else bench.path("log.txt"))
@@ -117,6 +117,7 @@ def test_three_failed_saves_in_a_row_end_the_run(bench):
     assert bench.weights("run", 6) == bench.weights("whole", 6)
 
 
+@pytest.mark.long
 def test_a_last_save_that_fails_ends_the_run(bench):
     status, err = on_a_small_disk(bench, at=19, until=1000)
     assert status == 1
