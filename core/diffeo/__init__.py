@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from diffeo.run import Run, RunError
     from diffeo.running import evaluate, resume, train
     from diffeo.schedules import Schedule
+    from diffeo.seed_runs import SeedRuns, resume_seeds, train_seeds
     from diffeo.spec_loading import load_spec
     from diffeo.summary import Row, describe_model
 
@@ -48,6 +49,7 @@ _HOME = {
     "Run": "run",
     "RunError": "run",
     "Schedule": "schedules",
+    "SeedRuns": "seed_runs",
     "Spec": "config_spec",
     "Target": "dataset",
     "Trainer": "config_spec",
@@ -60,7 +62,9 @@ _HOME = {
     "load_spec": "spec_loading",
     "make": "building",
     "resume": "running",
+    "resume_seeds": "seed_runs",
     "train": "running",
+    "train_seeds": "seed_runs",
 }
 
 __all__ = [
@@ -85,6 +89,7 @@ __all__ = [
     "Run",
     "RunError",
     "Schedule",
+    "SeedRuns",
     "Spec",
     "SpecError",
     "Target",
@@ -98,7 +103,9 @@ __all__ = [
     "load_spec",
     "make",
     "resume",
+    "resume_seeds",
     "train",
+    "train_seeds",
 ]
 
 

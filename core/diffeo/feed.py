@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from diffeo.dataset import Dataset
@@ -47,10 +48,15 @@ class Feed:
 
     def fetch(self, step: int, positions: slice) -> Batch:
         """The examples at some positions of the global batch of a step."""
+        return self.fetch_steps(step, 1, positions)
+
+    def fetch_steps(self, step: int, count: int, positions: slice) -> Batch:
+        """Those of several steps, one after the other in one batch: an example depends on its own index and seed alone."""
         if not self.has_examples:
             return {}
-        indices = self.indices(step, positions)
-        seeds = example_seeds(self.seed, step, self.batch_size)[positions]
+        steps = range(step, step + count)
+        indices = torch.cat([self.indices(one, positions) for one in steps])
+        seeds = torch.cat([example_seeds(self.seed, one, self.batch_size)[positions] for one in steps])
         return self.data.batch("train", indices, seeds)
 
     @property

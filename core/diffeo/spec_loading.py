@@ -21,7 +21,7 @@ from diffeo_registry import (
     unstructure,
 )
 
-__all__ = ["Origin", "load_spec", "located", "resolved_text"]
+__all__ = ["Origin", "load_spec", "located", "reseeded", "resolved_text"]
 
 
 @attrs.frozen
@@ -49,6 +49,15 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
     spec = _absolute(spec)
     object.__setattr__(spec, "origin", Origin(stem, document, tuple(overrides)))
     return spec
+
+
+def reseeded(spec: Spec, seed: int) -> Spec:
+    """The same spec with another seed, and the same origin."""
+    other = attrs.evolve(spec, seed=seed)
+    origin: Origin | None = spec.origin
+    if origin is not None:
+        object.__setattr__(other, "origin", attrs.evolve(origin, overrides=(*origin.overrides, f"seed={seed}")))
+    return other
 
 
 def resolved_text(spec: Spec) -> str:

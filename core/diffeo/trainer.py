@@ -67,6 +67,7 @@ class Loop:
         self.feed = Feed(run.data, self.seed, self.config.batch_size, parts, workers=self.config.workers)
         self.saver = Saver(run, self.state, world, hooks)
         self.log: RunLog | None = None
+        self.seconds_before = 0.0
         self.last_validation: tuple[int, float | None] = (-1, None)
         self._gradients: Gradients | None = None
         # A step that is not finite must not leave its traces in running statistics.
@@ -217,6 +218,10 @@ class Loop:
             raise RunError(
                 f"{told}; {self.state.skipped_in_a_row} steps in a row were skipped, {self.state.skipped} in all"
             )
+
+    def stop_at_not_finite(self, *, bad_loss: bool, bad_gradient: bool) -> None:
+        """End a run whose next step somebody else has found to be not finite."""
+        self._not_finite(self._causes(bad_loss=bad_loss), bad_loss=bad_loss, bad_gradient=bad_gradient)
 
     def _causes(self, *, bad_loss: bool) -> list[tuple[int, str]]:
         cause = ""

@@ -82,6 +82,15 @@ class TrainingState:
         if self.ema is not None:
             self.ema = MovingAverage(model, self.ema.decay)
 
+    def averages(self) -> dict[str, Tensor]:
+        """The moving averages by name of the parameter in the training step; ``{}`` without them."""
+        return {} if self.ema is None else {f"model.{name}": average for name, average in self.ema.state().items()}
+
+    def set_averages(self, averages: Mapping[str, Tensor]) -> None:
+        """Take over averages that were computed elsewhere; those of other modules than the model are left out."""
+        if self.ema is not None:
+            self.ema.load({name.removeprefix("model."): value for name, value in averages.items()})
+
     def training_tensors(self) -> dict[str, Tensor]:
         """Raw weights and buffers, and the optimizer's slots by parameter name."""
         tensors = {f"module.{name}": tensor for name, tensor in self.module.state_dict().items()}

@@ -58,6 +58,11 @@ class Window:
         """Go on from what an earlier part of the run had measured; its steps do not count for the rate."""
         self.totals, self.counts = dict(totals), dict(counts)
 
+    def count(self, steps: int) -> None:
+        """These steps were measured by somebody else, and end now."""
+        self.steps += steps
+        self.last = time.perf_counter()
+
     def _clear(self) -> None:
         self.totals: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
