@@ -155,8 +155,11 @@ class SeedBatch:
             for loop in self.loops:
                 loop.begin(silent)
             while self.loops and self.step < final and stop.received is None:
-                failed |= self._drop_failed(self.take_step())
-                self._after_step(bar, silent)
+                finite = self.take_step()
+                if bool((finite[0] & finite[1]).all()):
+                    self._after_step(bar, silent)
+                else:
+                    failed |= self._drop_failed(finite)
             self._hand_out()
             for loop in self.loops:
                 loop.end(stop.received or 0)
@@ -216,8 +219,6 @@ class SeedBatch:
         The step that one of them could not take is taken by none, and taken again by the rest.
         """
         good = finite[0] & finite[1]
-        if bool(good.all()):
-            return {}
         self._hand_out()
         failed: dict[Loop, RunError] = {}
         for row, loop in enumerate(self.loops):

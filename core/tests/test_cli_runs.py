@@ -124,7 +124,7 @@ def test_a_failed_run_is_one_line_and_status_one(here, capsys):
     [
         ([], "diffeo train: expected a SPEC, or --resume RUN; got neither"),
         (["spec.yaml", "--resume", "a"], "diffeo train: expected a SPEC, or --resume RUN; got both"),
-        (["--resume", "a", "--set", "seed=1"], "diffeo train: expected --resume without --set and --out"),
+        (["--resume", "a", "--set", "seed=1"], "diffeo train: expected --resume without --set, --seeds and --out"),
         (["nothing.yaml"], "nothing.yaml: no such file or directory"),
         (["no/recipe"], "no recipe named 'no/recipe'"),
         (["spec.yaml", "--until", "0"], "diffeo train: Invalid value for '--until'"),

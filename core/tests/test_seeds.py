@@ -66,7 +66,7 @@ def assert_same_runs(ours, theirs, seeds, *, atol=1e-12):
                 {k: v for k, v in mine.items() if k not in TIMED},
                 {k: v for k, v in other.items() if k not in TIMED},
                 atol=1e-9,
-                rtol=0,
+                rtol=1e-12,
             )
 
 
