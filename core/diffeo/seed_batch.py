@@ -8,6 +8,7 @@ and one elementwise optimizer on theta, instead of S times the hundred small ope
 Each seed keeps what makes it a run of its own: initialisation, order of the data, gradient norm, log and checkpoints.
 """
 
+import os
 import shutil
 import sys
 import warnings
@@ -80,6 +81,8 @@ def train_batch(
 def _require_suitable(specs: Sequence[Spec]) -> None:
     if len(specs) < 2:
         raise BatchRefused("there is one only")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise BatchRefused("several processes train each seed together")
     trainer: Trainer = specs[0].trainer
     reasons = {
         "trainer.accumulate": trainer.accumulate > 1,
