@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import torch
 from torch import nn
 
 import diffeo
@@ -464,28 +463,3 @@ def test_the_command_line_says_one_line_and_writes_nothing(data, path, tmp_path,
     assert line.startswith(f"{path}: expected ")
     assert shown.out == ""
     assert list(tmp_path.iterdir()) == [path]
-
-
-# No pickle
-
-
-class Refused:
-    """Stands for a function, or for a class that others derive from: an error where it is called."""
-
-    def __init__(self, *_arguments, **_keywords):
-        raise AssertionError("a pickle was read or written")
-
-
-def test_saving_and_loading_use_no_pickle(tmp_path, monkeypatch):
-    for name in ("load", "loads", "dump", "Unpickler", "Pickler"):
-        monkeypatch.setattr(pickle, name, Refused)
-    for name in ("load", "save"):
-        monkeypatch.setattr(torch, name, Refused)
-    spec = tmp_path / "spec.yaml"
-    spec.write_text(
-        "{diffeo: 1, data: blob, model: {flow: {steps: [stretch, sinh]}}, trainer: {steps: 4, batch_size: 8, ema: 0.9}}"
-    )
-    run = str(tmp_path / "run")
-    assert cli.run(["train", str(spec), "--out", run, "--until", "2"]) == 0
-    assert cli.run(["train", "--resume", run]) == 0
-    assert cli.run(["sample", run, "-o", str(tmp_path / "a.npz")]) == 0
