@@ -8,13 +8,10 @@ and one elementwise optimizer on theta, instead of S times the hundred small ope
 Each seed keeps what makes it a run of its own: initialisation, order of the data, gradient norm, log and checkpoints.
 """
 
-import os
 import shutil
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,26 +19,15 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from diffeo.building import make
-from diffeo.config_spec import Spec, Trainer
-from diffeo.gradients import batch_norms
-from diffeo.launch import launch_id
 from diffeo.objective import Loss, Progress
 from diffeo.progress import ProgressBar
-from diffeo.run import Run, RunError
-from diffeo.run_folder import begin_folder
-from diffeo.run_log import RunLog
-from diffeo.running import exclusive, finish, last_step, prepare, reported, restore
-from diffeo.spec_loading import resolved_text
+from diffeo.run import RunError
+from diffeo.running import last_step
 from diffeo.stop_signals import StopSignals
 from diffeo.trainer import Loop
 from diffeo.training_step import DTYPES, cast
-from diffeo.world import World
 
-__all__ = ["BatchRefused", "SeedBatch", "train_batch"]
-
-LARGEST = 50_000
-"""Parameters of one model up to which a batch of models pays: above, single operations are large enough to keep the cores
-busy (docs/results/speed.md)."""
+__all__ = ["BatchRefusedError", "SeedBatch"]
 
 WORTH_COMPILING = 20_000
 """Steps times seeds from which compiling pays: it takes half a minute, and saves one to three milliseconds a step and seed."""
@@ -52,74 +38,8 @@ ROWS_AT_ONCE = 2048
 Batch = dict[str, Tensor]
 
 
-class BatchRefused(Exception):  # noqa: N818 - not an error: the seeds are trained one after another then
-    """Why these seeds cannot be trained as one batch of models."""
-
-
-def train_batch(
-    specs: Mapping[int, Spec], path: Path, until: int | None, *, show_progress: bool
-) -> dict[int, Run | RunError]:
-    """Train all seeds together; raises ``BatchRefused``, before anything is written, where that cannot be done."""
-    _require_suitable(list(specs.values()))
-    stop = StopSignals()
-    with ExitStack() as stack:
-        stack.enter_context(stop.caught())
-        loops = {seed: _loop(spec, path / f"seed-{seed}", stack) for seed, spec in specs.items()}
-        if len({loop.state.step for loop in loops.values()}) > 1:
-            raise BatchRefused("the seeds stand at different steps")
-        batch = SeedBatch(list(loops.values()))
-        batch.require_no_noise()
-        for loop in loops.values():
-            _open(loop, stack)
-        failed = batch.fit(until, stop, show_progress=show_progress)
-        for loop in loops.values():
-            if loop not in failed:
-                finish(loop)
-    return {seed: failed.get(loop, loop.run) for seed, loop in loops.items()}
-
-
-def _require_suitable(specs: Sequence[Spec]) -> None:
-    if len(specs) < 2:
-        raise BatchRefused("there is one only")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise BatchRefused("several processes train each seed together")
-    trainer: Trainer = specs[0].trainer
-    reasons = {
-        "trainer.accumulate": trainer.accumulate > 1,
-        "trainer.strict": trainer.strict,
-        "trainer.memory: checkpoint": trainer.memory == "checkpoint",
-        "trainer.precision: bfloat16": trainer.precision == "bfloat16",
-        "trainer.nonfinite: skip": trainer.nonfinite == "skip",
-    }
-    for reason, holds in reasons.items():
-        if holds:
-            raise BatchRefused(f"a batch of models has no {reason}")
-
-
-def _loop(spec: Spec, folder: Path, stack: ExitStack) -> Loop:
-    """A run that is ready for its next step: fresh, or as its newest checkpoint left it."""
-    world = World()
-    loop = prepare(spec, folder, world)
-    count = sum(parameter.numel() for parameter in loop.parameters)
-    if count > LARGEST:
-        raise BatchRefused(f"the model has {count:,} parameters; up to {LARGEST:,} of them gain")
-    if batch_norms(loop.module):
-        raise BatchRefused("batch normalisation keeps statistics that a batch of models cannot update")
-    if (folder / "spec.yaml").exists():
-        stack.enter_context(exclusive(folder, world))
-        loop.seconds_before = restore(loop, folder)
-    else:
-        loop.initialize()
-    return loop
-
-
-def _open(loop: Loop, stack: ExitStack) -> None:
-    """Make the run folder where it is new, and let log and hooks follow the run."""
-    folder = loop.run.path
-    if not (folder / "spec.yaml").exists():
-        begin_folder(folder, resolved_text(loop.run.spec), launch_id())
-        stack.enter_context(exclusive(folder, loop.world))
-    stack.enter_context(reported(loop, RunLog(folder, loop.seconds_before)))
+class BatchRefusedError(Exception):
+    """Why these seeds cannot be trained as one batch of models; they are trained one after another then."""
 
 
 class SeedBatch:
@@ -323,8 +243,8 @@ class SeedBatch:
                 self._gradients(self.theta.detach(), self.buffers, self._batches(), progress)
         except RuntimeError as error:
             if "randomness" in str(error):
-                raise BatchRefused("the step draws noise, which a batch of models would draw otherwise") from error
-            raise BatchRefused(f"the step cannot be batched ({str(error).splitlines()[0]})") from error
+                raise BatchRefusedError("the step draws noise, which a batch of models would draw otherwise") from error
+            raise BatchRefusedError(f"the step cannot be batched ({str(error).splitlines()[0]})") from error
 
     def _gradients(
         self, theta: Tensor, buffers: dict[str, Tensor], batches: Batch, progress: Progress

@@ -16,8 +16,9 @@ from diffeo.run import Run, RunError
 from diffeo.run_folder import new_folder
 from diffeo.run_metrics import evaluated
 from diffeo.running import resume, train
-from diffeo.seed_batch import BatchRefused, train_batch
+from diffeo.seed_batch import BatchRefusedError
 from diffeo.seed_names import seed_folders
+from diffeo.seed_together import train_batch
 from diffeo.spec_loading import load_spec, reseeded
 
 __all__ = ["SeedRuns", "Spread", "resume_seeds", "train_seeds"]
@@ -88,7 +89,7 @@ def _run(specs: Mapping[int, Spec], path: Path, until: int | None, *, show_progr
     runs: Mapping[int, Run | RunError]
     try:
         runs = train_batch(left, path, until, show_progress=show_progress)
-    except BatchRefused as refusal:
+    except BatchRefusedError as refusal:
         if show_progress and len(left) > 1 and os.environ.get("RANK", "0") == "0":
             print(f"one seed after another: {refusal}")
         runs = _one_by_one(left, path, until, show_progress=show_progress)

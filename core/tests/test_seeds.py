@@ -11,9 +11,10 @@ from torch.testing import assert_close
 import diffeo
 from diffeo import cli
 from diffeo.model_files import load_weights
-from diffeo.seed_batch import BatchRefused, SeedBatch, train_batch
+from diffeo.seed_batch import BatchRefusedError, SeedBatch
 from diffeo.seed_names import parse_seeds
 from diffeo.seed_runs import Spread
+from diffeo.seed_together import train_batch
 from diffeo.spec_loading import reseeded
 from diffeo.tensor_files import read_tensors
 
@@ -122,7 +123,7 @@ REFUSED = {
 def test_what_cannot_be_batched_is_trained_one_by_one(reason, spec, tmp_path, capsys):
     sections, words = REFUSED[reason]
     whole = spec(**sections)
-    with pytest.raises(BatchRefused, match=words):
+    with pytest.raises(BatchRefusedError, match=words):
         together(whole, tmp_path / "batch", (0, 1))
     assert not (tmp_path / "batch").exists()
     result = diffeo.train_seeds(whole, (0, 1), tmp_path / "runs")
