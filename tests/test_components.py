@@ -73,7 +73,13 @@ def test_every_record_is_summed_up_in_one_line(components):
 
 def test_catalogue_lists_what_the_first_party_plugins_bring(components, packages, root):
     plugins = {package.name for package in packages if package.folder.parent == root / "plugins"}
-    brought = {(item.package, kind, item.name) for item in components if item.package in plugins for kind in item.kinds}
+    brought = {
+        (item.package, kind, name)
+        for item in components
+        if item.package in plugins
+        for kind in item.kinds
+        for name in item.names
+    }
     listed = {
         (package, kind, name)
         for package, by_kind in CATALOGUE.items()

@@ -68,6 +68,31 @@ assert not clash, f"public names that are submodules too: {{clash}}"
 
 
 def test_declared_dependencies_are_the_imported_ones(package, packages, imports):
+    undeclared, unused = _compared(package, packages, imports)
+    assert not undeclared, f"{package.name} does not declare what it imports: {undeclared}"
+    assert not unused, f"{package.name} declares what it never imports: {unused}"
+
+
+def test_an_undeclared_import_is_caught(packages, imports, tmp_path):
+    package = type(packages[0])(folder=tmp_path, name="diffeo-lax", module="diffeo_lax")
+    package.code.mkdir()
+    (package.code / "late.py").write_text(
+        "import attrs, json\nfrom torch.utils.tensorboard import SummaryWriter\n\n"
+        "def sample():\n    from numpy.random import default_rng\n    import diffeo.testing, nobody\n"
+    )
+    (tmp_path / "pyproject.toml").write_text('[project]\ndependencies = ["attrs>=23", "torch", "click>=8"]\n')
+    undeclared, unused = _compared(package, packages, imports)
+    assert undeclared == [
+        "diffeo_lax/late.py:6 imports diffeo",
+        "diffeo_lax/late.py:6 imports nobody",
+        "diffeo_lax/late.py:5 imports numpy",
+        "diffeo_lax/late.py:2 imports tensorboard",
+    ]
+    assert unused == ["click"]
+
+
+def _compared(package, packages, imports) -> tuple[list[str], list[str]]:
+    """What a package imports and doesn't declare, and the other way round, whether or not it is installed here."""
     ours = {other.module: {other.name} for other in packages}
     distributions = {**importlib.metadata.packages_distributions(), **ours}
     needed: dict[str, str] = {}
@@ -82,9 +107,7 @@ def test_declared_dependencies_are_the_imported_ones(package, packages, imports)
             for name in names:
                 needed.setdefault(name, place)
     undeclared = [f"{place} imports {name}" for name, place in sorted(needed.items()) if name not in package.declared]
-    assert not undeclared, f"{package.name} does not declare what it imports: {undeclared}"
-    unused = sorted(package.declared - needed.keys())
-    assert not unused, f"{package.name} declares what it never imports: {unused}"
+    return undeclared, sorted(package.declared - needed.keys())
 
 
 def _normalised(name: str) -> str:

@@ -58,6 +58,16 @@ def test_versions_are_in_lock_step(package):
     assert not loose, f"{package.name} must depend on this minor version of its siblings; got {loose}"
 
 
+def test_extras_of_the_core_are_the_plugins(packages, root):
+    core, *plugins = [one for one in packages if one.folder == root / "core" or one.folder.parent == root / "plugins"]
+    version = core.pyproject["project"]["version"].rpartition(".")[0]
+    major, minor = map(int, version.split("."))
+    wanted = {one.folder.name: [f"{one.name}>={version},<{major}.{minor + 1}"] for one in plugins}
+    wanted["all"] = [line for lines in wanted.values() for line in lines]
+    extras = core.pyproject["project"]["optional-dependencies"]
+    assert extras == wanted, "diffeo[x] installs plugin x, diffeo[all] all of them: core/pyproject.toml"
+
+
 def test_no_namespace_packages(package):
     holds_code = {parent for path in package.sources for parent in path.parents if parent.is_relative_to(package.code)}
     bare = sorted(

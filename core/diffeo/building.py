@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from diffeo_registry import BuildError, DiffeoError, Document, Registered, Slot, SpecError, installed, structure
+from diffeo_registry import BuildError, DiffeoError, Document, Registered, Slot, installed, structure
 
 __all__ = ["build", "make"]
 
@@ -55,11 +55,7 @@ def build(what: Any, spec: Any = None, /, **arguments: Any) -> Any:
 def _structured(spec: Any, slot: Slot) -> Any:
     if not isinstance(spec, str):
         return structure(spec, slot, registry=installed())
-    document = Document.parse(spec)
-    try:
-        return structure(document.data, slot, registry=installed())
-    except SpecError as error:
-        raise document.located(error) from None
+    return Document.parse(spec).structure(slot, registry=installed())
 
 
 def _positional(registered: Registered, names: tuple[str, ...], arguments: dict[str, Any]) -> list[Any]:

@@ -16,7 +16,6 @@ from diffeo_registry import (
     SpecError,
     find_recipe,
     installed,
-    structure,
     to_yaml,
     unstructure,
 )
@@ -42,11 +41,7 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
         raise DiffeoError(f"expected overrides as a list, such as ['trainer.steps=100']; got {overrides!r}")
     document, stem = _read(source)
     document = document.override(overrides, Spec, registry=installed())
-    try:
-        spec: Spec = structure(document.data, Spec, registry=installed())
-    except SpecError as error:
-        raise document.located(error) from None
-    spec = _absolute(spec)
+    spec: Spec = _absolute(document.structure(Spec, registry=installed()))
     object.__setattr__(spec, "origin", Origin(stem, document, tuple(overrides)))
     return spec
 

@@ -1,5 +1,6 @@
 """The torch-free half of diffeo: records, discovery, names, specs, schema and errors."""
 
+from diffeo_registry.deprecations import DeprecatedNameWarning
 from diffeo_registry.descriptions import Description, FieldDescription, describe, describe_fields
 from diffeo_registry.discovery import Plugin, run_hooks
 from diffeo_registry.document import Document
@@ -21,6 +22,7 @@ __all__ = [
     "PLUGIN_API",
     "BuildError",
     "Component",
+    "DeprecatedNameWarning",
     "Description",
     "DiffeoError",
     "Document",

@@ -83,6 +83,19 @@ def _check_pair(one: Registered, other: Registered) -> None:
     shared = [kind for kind in one.kinds if kind in other.kinds]
     if one.name == other.name and one.version == other.version and shared:
         raise PluginError(f"it registers {listed(shared, 'and')} {one.name}@{one.version} twice")
+    if one.name != other.name and shared:
+        _check_former_names(one, other)
+        _check_former_names(other, one)
     if one.component.config == other.component.config:
         names = f"{other.name}@{other.version} and {one.name}@{one.version}"
         raise PluginError(f"it gives {names} the same config {one.component.config}; each needs a class of its own")
+
+
+def _check_former_names(one: Registered, other: Registered) -> None:
+    """A former name stays that of one component, so that specs keep their meaning."""
+    for alias in one.component.aliases:
+        if alias in other.names:
+            taken = "a former name" if alias in other.component.aliases else "the name"
+            raise PluginError(
+                f"it gives {one.name!r} the former name {alias!r}, which is {taken} of its {other.name!r}"
+            )

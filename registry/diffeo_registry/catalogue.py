@@ -23,7 +23,7 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         " two_moons two_spirals",
     },
 }
-"""Package -> kind -> names, separated by blanks."""
+"""Package -> kind -> names, former ones too, separated by blanks."""
 
 
 def package_of(name: str, kinds: Sequence[str]) -> str | None:

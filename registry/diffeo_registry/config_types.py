@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 import attrs
 
 from diffeo_registry.errors import PluginError
-from diffeo_registry.fields import Slot
+from diffeo_registry.fields import FORMER, Slot
 from diffeo_registry.wording import listed, show
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "config_fields",
     "default_of",
     "field_values",
+    "former_keys",
     "has_slots",
     "is_config",
     "is_list",
@@ -45,6 +46,20 @@ def config_fields(config: type[Any]) -> "dict[str, attrs.Attribute[Any]]":
         name = f"{config.__module__}.{config.__qualname__}"
         raise PluginError(f"an annotation of config {name} cannot be resolved: {error}") from error
     return {field.alias or field.name: field for field in attrs.fields(config) if field.init}
+
+
+def former_keys(config: type[Any]) -> dict[str, str]:
+    """The keys that fields of a config had before they were renamed, and the key each of them has now."""
+    fields = config_fields(config)
+    former: dict[str, str] = {}
+    for key, field in fields.items():
+        for old in field.metadata.get(FORMER, ()):
+            if old in fields or old in former:
+                taken = f"field {old!r}" if old in fields else f"the former key of field {former[old]!r}"
+                name = f"{config.__module__}.{config.__qualname__}"
+                raise PluginError(f"config {name} gives field {key!r} the former key {old!r}, which is {taken}")
+            former[old] = key
+    return former
 
 
 def field_values(config: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import attrs
 
 from diffeo_registry.config_types import config_fields, default_of, is_config, slots_of, type_text
-from diffeo_registry.fields import BOUNDS, HELP, Bounds
+from diffeo_registry.fields import BOUNDS, FORMER, HELP, Bounds
 from diffeo_registry.registered import Registered
 from diffeo_registry.registry import Registry
 from diffeo_registry.sources import Source, find_source
@@ -28,6 +28,8 @@ class FieldDescription:
     """``>= 1``, ``> 0 and < 1``, ``one of 'a', 'b'``; empty where anything of the type goes."""
     help: str
     required: bool
+    former: tuple[str, ...] = ()
+    """The keys it had before it was renamed."""
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +72,7 @@ def _describe_field(key: str, field: "attrs.Attribute[Any]", registry: Registry)
         bounds="" if bounds == Bounds() else str(bounds).removeprefix("a value "),
         help=field.metadata.get(HELP, ""),
         required=field.default is attrs.NOTHING,
+        former=field.metadata.get(FORMER, ()),
     )
 
 

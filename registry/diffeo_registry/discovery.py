@@ -2,17 +2,21 @@
 
 Whatever a plugin does wrong (it raises at import or in a hook, has a misspelt hook or none, needs a newer API, returns
 something that is not a record) is written down as its error. Nothing here raises for it: whoever needs the plugin does.
+What it prints meanwhile goes to standard error, since somebody may be reading ``diffeo list --json``.
 """
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
 from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any
 
 import attrs
 import pluggy
 
-from diffeo_registry.hooks import PLUGIN_API, PROJECT, RegistryHooks, RunHooks
+from diffeo_registry.handshake import check_api, check_hooks, explain
+from diffeo_registry.hooks import PROJECT, RegistryHooks, RunHooks
 from diffeo_registry.names import normalized_package
 from diffeo_registry.records import Component, Kind, Recipe
 from diffeo_registry.wording import one_line, show
@@ -91,11 +95,12 @@ def _of_distribution(distribution: Distribution, package: str, *, disabled: bool
 def _load(plugin: Plugin, point: EntryPoint) -> Plugin:
     started = time.perf_counter()
     try:
-        loaded = _call(plugin, point.load())
+        with redirect_stdout(sys.stderr):
+            loaded = _call(plugin, point.load())
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit and friends too: one plugin must not take the others down
-        loaded = plugin.broken(_describe(error))
+        loaded = plugin.broken(explain(error) or _describe(error))
     return attrs.evolve(loaded, seconds=time.perf_counter() - started)
 
 
@@ -111,10 +116,8 @@ def _manager() -> pluggy.PluginManager:
 
 
 def _call(plugin: Plugin, module: Any) -> Plugin:
-    api = getattr(module, "PLUGIN_API", PLUGIN_API)
-    if not isinstance(api, int) or not 1 <= api <= PLUGIN_API:
-        text = f"it needs plugin API {show(api)}; this diffeo-registry has {PLUGIN_API}: pip install -U diffeo-registry"
-        return plugin.broken(text)
+    check_api(module, plugin.package)
+    check_hooks(module)
     manager = _manager()
     manager.register(module)
     manager.check_pending()

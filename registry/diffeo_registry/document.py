@@ -7,10 +7,12 @@ from typing import Any
 
 import attrs
 
+from diffeo_registry.deprecations import warn_of
 from diffeo_registry.errors import DiffeoError, Path, Problem, SpecError
 from diffeo_registry.fields import Slot
 from diffeo_registry.overrides import apply_overrides
 from diffeo_registry.registry import Registry
+from diffeo_registry.structuring import structure_quietly
 from diffeo_registry.yaml_data import Place, read_yaml
 
 __all__ = ["Document"]
@@ -58,6 +60,15 @@ class Document:
         """
         data, changes = apply_overrides(self.data, texts, target, registry=registry)
         return attrs.evolve(self, data=data, overrides=(*self.overrides, *changes))
+
+    def structure(self, target: type[Any] | Slot, *, registry: Registry) -> Any:
+        """The config that the data describe, as by ``structure``; errors and warnings say where in the file."""
+        try:
+            config, notes = structure_quietly(self.data, target, registry=registry)
+        except SpecError as error:
+            raise self.located(error) from None
+        warn_of(map(self.locate, notes), stacklevel=2)
+        return config
 
     def where(self, path: Path, *, on_key: bool = False) -> str:
         """``"spec.yaml:24:3"`` for the value at a path (or its key), or for the innermost thing around it that is there."""

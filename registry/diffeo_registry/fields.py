@@ -9,6 +9,7 @@ __all__ = ["Slot", "field"]
 
 HELP = "diffeo_help"
 BOUNDS = "diffeo_bounds"
+FORMER = "diffeo_renamed_from"
 
 
 @attrs.frozen(init=False)
@@ -77,10 +78,12 @@ def field(
     lt: float | None = None,
     choices: Sequence[Any] | None = None,
     factory: Callable[[], Any] | None = None,
+    renamed_from: str | Sequence[str] = (),
 ) -> Any:
     """A field of a config class with a help text and bounds; without ``default`` or ``factory`` it is required.
 
     Bounds are checked when the config is made, in Python as in YAML. Tuples and dicts are checked item by item, ``None`` passes.
+    ``renamed_from``: former keys, which specs and saved models may go on using; each use is warned of.
 
     >>> @attrs.frozen(kw_only=True)
     ... class Spline:
@@ -98,5 +101,6 @@ def field(
         except ValueError as error:
             raise ValueError(f"{attribute.name}: {error}") from None
 
+    former = (renamed_from,) if isinstance(renamed_from, str) else tuple(renamed_from)
     extra: dict[str, Any] = {"factory": factory} if factory is not None else {"default": default}
-    return attrs.field(validator=validate, metadata={HELP: help, BOUNDS: bounds}, **extra)
+    return attrs.field(validator=validate, metadata={HELP: help, BOUNDS: bounds, FORMER: former}, **extra)

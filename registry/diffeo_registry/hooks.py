@@ -12,11 +12,13 @@ import pluggy
 
 from diffeo_registry.records import Component, Kind, Recipe
 
-__all__ = ["PLUGIN_API", "RegistryHooks", "RunHooks", "hookimpl"]
+__all__ = ["OLDEST_API", "PLUGIN_API", "RegistryHooks", "RunHooks", "hookimpl"]
 
 PROJECT = "diffeo"
 PLUGIN_API = 1
 """Version of these hooks and records. A plugin module may say ``PLUGIN_API = n``; one that needs more is refused."""
+OLDEST_API = 1
+"""The oldest version that plugins may still be written for."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

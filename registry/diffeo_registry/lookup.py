@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from diffeo_registry.catalogue import package_of
+from diffeo_registry.catalogue import CATALOGUE, package_of
 from diffeo_registry.errors import DiffeoError, PluginError
 from diffeo_registry.names import Name
 from diffeo_registry.registered import Registered
@@ -12,13 +12,13 @@ from diffeo_registry.wording import did_you_mean, listed, with_article
 if TYPE_CHECKING:
     from diffeo_registry.registry import Registry
 
-__all__ = ["find", "of_config"]
+__all__ = ["find", "named", "of_config"]
 
 
 def find(text: str, kinds: tuple[str, ...], registry: "Registry") -> Registered:
     """The component that ``text`` means in a slot of these kinds; without a version the newest not deprecated."""
     name = Name.parse(text)
-    fitting = [one for one in _named(name, registry) if set(one.kinds) & set(kinds)]
+    fitting = [one for one in named(name, registry) if set(one.kinds) & set(kinds)]
     if not fitting:
         raise DiffeoError(_not_found(name, kinds, registry))
     _check_packages(name, fitting)
@@ -58,18 +58,25 @@ def _is_config_of(one: Registered, config: type[Any]) -> bool:
         return False
 
 
-def _named(name: Name, registry: "Registry") -> list[Registered]:
-    return [one for one in registry.components if one.name == name.name and name.package in (None, one.package)]
+def named(name: Name, registry: "Registry") -> list[Registered]:
+    """The components that have, or had, a name; of one package if the name is qualified. Versions are not compared."""
+    return [one for one in registry.components if name.name in one.names and name.package in (None, one.package)]
 
 
 def _check_packages(name: Name, fitting: list[Registered]) -> None:
     packages = sorted({one.package for one in fitting})
     if len(packages) > 1:
-        spelt = listed([f"{package}/{name.name}" for package in packages])
+        spelt = listed(sorted({f"{one.package}/{one.name}" for one in fitting}))
+        former = [f" (as the former name of {one.name!r})" for one in fitting if one.name != name.name]
         raise PluginError(
-            f"{name.name!r} is registered by {listed(packages, 'and')}; write {spelt}, or disable one: "
-            f"DIFFEO_DISABLE={packages[-1]}"
+            f"{name.name!r} is registered by {listed(packages, 'and')}{''.join(former[:1])}; write {spelt}, or disable one: "
+            f"DIFFEO_DISABLE={max(packages, key=_can_be_missed)}"
         )
+
+
+def _can_be_missed(package: str) -> tuple[bool, str]:
+    """Of two packages with one name, the greater is the one to leave out: ours are what others build on."""
+    return (package != "diffeo" and package not in CATALOGUE, package)
 
 
 def _check_kinds(name: Name, kinds: tuple[str, ...], fitting: list[Registered]) -> None:
@@ -90,7 +97,7 @@ def _not_found(name: Name, kinds: tuple[str, ...], registry: "Registry") -> str:
 
 
 def _other_kind(name: Name, kinds: tuple[str, ...], registry: "Registry") -> str:
-    found = sorted({with_article(kind) for one in _named(name, registry) for kind in one.kinds})
+    found = sorted({with_article(kind) for one in named(name, registry) for kind in one.kinds})
     return f"{str(name)!r} is {listed(found, 'and')}; expected {with_article(listed(kinds))}" if found else ""
 
 

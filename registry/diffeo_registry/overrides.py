@@ -1,16 +1,27 @@
 """``--set trainer.optimizer.adam.lr=3e-4``: changes to a spec, each written as a path and a YAML value."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any
 
 import attrs
 
-from diffeo_registry.config_types import arms, config_fields, is_list, is_mapping, item_type, slots_of, value_type
+from diffeo_registry.config_types import (
+    arms,
+    config_fields,
+    former_keys,
+    is_list,
+    is_mapping,
+    item_type,
+    slots_of,
+    value_type,
+)
+from diffeo_registry.deprecations import name_notes, warn_of
 from diffeo_registry.errors import DiffeoError, Path, Problem, SpecError, format_path
 from diffeo_registry.fields import Slot
 from diffeo_registry.names import Name
 from diffeo_registry.problems import refusal
+from diffeo_registry.registered import Registered
 from diffeo_registry.registry import Registry
 from diffeo_registry.wording import show
 from diffeo_registry.yaml_data import read_yaml
@@ -69,29 +80,34 @@ def apply_overrides(
     """The data with these changes, in their order, and the places they wrote to; ``SpecError`` with all that is wrong.
 
     ``target`` is what the data are to be structured to: it says where the slots are, in which a bare name on the way
-    becomes a mapping and naming another component than the one there is an error.
+    becomes a mapping and naming another component than the one there is an error. A former name on the way is warned of;
+    of one that is written to the data, ``structure`` warns.
     """
     problems: list[Problem] = []
     changes: list[Change] = []
+    notes: list[Problem] = []
     for text in texts:
         try:
             override = parse_override(text)
             writer = _Writer(override, registry)
             data = writer.apply(data, target)
             changes.append((writer.changed, override.option))
+            notes += [attrs.evolve(note, where=override.option) for note in writer.notes]
         except DiffeoError as error:
             of_text = error.problems if isinstance(error, SpecError) else refusal(str(error)).problems
             problems += [attrs.evolve(problem, where=f"--set {text}") for problem in of_text]
     if problems:
         raise SpecError(problems)
+    warn_of(notes, stacklevel=3)
     return data, changes
 
 
 class _Writer:
-    """One override being applied; ``changed`` is the outermost place that it wrote."""
+    """One override being applied; ``changed`` is the outermost place that it wrote, ``notes`` tell of former names."""
 
     def __init__(self, override: Override, registry: Registry) -> None:
         self.changed: Path = ()
+        self.notes: list[Problem] = []
         self._override = override
         self._registry = registry
 
@@ -115,7 +131,21 @@ class _Writer:
         if any(is_list(arm) for arm in arms(kind)):
             whole = f"--set {format_path(done)}='[...]'"
             raise self._problem(done, f"there is no list yet to set item {parts[0]} of; give all of it: {whole}")
-        return self._set_key(current, _child(kind, parts[0]), parts, done)
+        return self._set_field(current, kind, parts, done)
+
+    def _set_field(self, current: Any, kind: Any, parts: tuple[str, ...], done: Path) -> dict[str, Any]:
+        """Set a key that a field may have, or have had: what is there by another key of that field is meant."""
+        fields: dict[str, Any] = dict(current) if isinstance(current, dict) else {}  # pyright: ignore
+        key, *rest = parts
+        new, keys = _keys_of_field(kind, key)
+        there = next((name for name in (key, *keys) if name in fields), None)
+        if there is not None and rest:
+            if key != new:
+                self.notes.append(Problem(path=(*done, key), message=f"renamed; write {new!r}"))
+            return self._set_key(fields, _child(kind, key), (there, *rest), done)
+        if there is not None and there != key:
+            del fields[there]
+        return self._set_key(fields, _child(kind, key), parts, done)
 
     def _set_key(self, current: Any, kind: Any, parts: tuple[str, ...], done: Path) -> dict[str, Any]:
         fields: dict[str, Any] = dict(current) if isinstance(current, dict) else {}  # pyright: ignore
@@ -138,17 +168,18 @@ class _Writer:
     def _set_in_slot(self, current: Any, slot: Slot | None, parts: tuple[str, ...], done: Path) -> Any:
         name, fields = _filling(current)
         if name is None:
-            return self._set_key(current, self._config(parts[0], slot), parts, done)
-        config = self._config(name, slot)
-        if not _same(parts[0], name):
+            return self._set_key(current, _config(self._find(parts[0], slot)), parts, done)
+        found = self._find(name, slot)
+        config = _config(found)
+        if not _same(parts[0], name, () if found is None else found.names):
             raise self._problem(done, self._instead(name, config, parts, done))
+        if found is not None and Name.parse(parts[0]).name != found.name:
+            self.notes += name_notes(parts[0], found, done)[:1]
         return {name: self._set(fields, config, parts[1:], (*done, name))}
 
-    def _config(self, name: str, slot: Slot | None) -> Any:
-        if slot is None:
-            return None
+    def _find(self, name: str, slot: Slot | None) -> Registered | None:
         try:
-            return self._registry.find(name, slot.kinds).load_config()
+            return None if slot is None else self._registry.find(name, slot.kinds)
         except DiffeoError:
             return None  # structuring says what is wrong with it
 
@@ -165,15 +196,32 @@ class _Writer:
         return SpecError([Problem(path=path, message=message)])
 
 
+def _config(found: Registered | None) -> Any:
+    try:
+        return None if found is None else found.load_config()
+    except DiffeoError:  # here too
+        return None
+
+
 def _child(kind: Any, key: str) -> Any:
     """The type of what stands under a key of a value of type ``kind``; None if there is no telling."""
     for arm in arms(kind):
         if attrs.has(arm):
-            field = config_fields(arm).get(key)
+            field = config_fields(arm).get(former_keys(arm).get(key, key))
             return None if field is None else field.type
         if is_mapping(arm):
             return value_type(arm)
     return None
+
+
+def _keys_of_field(kind: Any, key: str) -> tuple[str, list[str]]:
+    """The key that a field has today, and all the keys by which it may be written."""
+    for arm in arms(kind):
+        if attrs.has(arm):
+            former = former_keys(arm)
+            new = former.get(key, key)
+            return new, [new, *(old for old in former if former[old] == new)]
+    return key, [key]
 
 
 def _filling(current: Any) -> tuple[str | None, Any]:
@@ -186,10 +234,15 @@ def _filling(current: Any) -> tuple[str | None, Any]:
     return None, None
 
 
-def _same(part: str, name: str) -> bool:
-    """Whether a part of a path means the component that is there; it may leave out package and version."""
+def _same(part: str, name: str, names: Collection[str]) -> bool:
+    """Whether a part of a path means the component that is there, which has, or had, these ``names``.
+
+    It may leave out package and version.
+    """
     try:
         wanted, there = Name.parse(part), Name.parse(name)
     except DiffeoError:
         return part == name
+    if wanted.name in names:
+        wanted = attrs.evolve(wanted, name=there.name)
     return wanted in (there, attrs.evolve(there, package=None), attrs.evolve(there, version=None), Name(there.name))

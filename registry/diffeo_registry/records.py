@@ -8,7 +8,7 @@ import attrs
 __all__ = ["Component", "Kind", "Recipe"]
 
 
-def _as_kinds(value: "str | tuple[str, ...] | list[str]") -> tuple[str, ...]:
+def _as_names(value: "str | tuple[str, ...] | list[str]") -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
@@ -16,6 +16,11 @@ def _is_reference(_instance: object, attribute: "attrs.Attribute[str]", value: s
     module, colon, qualname = value.partition(":")
     if not (module and colon and qualname):
         raise ValueError(f"expected {attribute.name} as 'package.module:Class'; got {value!r}")
+
+
+def _is_reference_if_any(instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
+    if value:
+        _is_reference(instance, attribute, value)
 
 
 def _is_name(_instance: object, attribute: "attrs.Attribute[Any]", value: str) -> None:
@@ -28,6 +33,18 @@ def _are_names(instance: object, attribute: "attrs.Attribute[Any]", value: tuple
         raise ValueError(f"expected at least one {attribute.name}; got none")
     for name in value:
         _is_name(instance, attribute, name)
+
+
+def _are_other_names(instance: "Component", attribute: "attrs.Attribute[Any]", value: tuple[str, ...]) -> None:
+    for name in value:
+        _is_name(instance, attribute, name)
+    if instance.name in value:
+        raise ValueError(f"expected {attribute.name} other than the name itself; got {instance.name!r}")
+
+
+def _is_text(_instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"expected {attribute.name} as a string; got {value!r}")
 
 
 def _is_recipe_name(_instance: object, attribute: "attrs.Attribute[str]", value: str) -> None:
@@ -44,16 +61,21 @@ class Component:
     exactly one (name, version): a new version comes with a config class of its own.
     """
 
-    kind: tuple[str, ...] = attrs.field(converter=_as_kinds, validator=_are_names)
+    kind: tuple[str, ...] = attrs.field(converter=_as_names, validator=_are_names)
     name: str = attrs.field(validator=_is_name)
     config: str = attrs.field(validator=_is_reference)
     implementation: str = attrs.field(validator=_is_reference)
-    summary: str
+    summary: str = attrs.field(validator=_is_text)
     version: int = attrs.field(default=1, validator=attrs.validators.ge(1))
-    source: str = ""
+    source: str = attrs.field(default="", validator=_is_text)
     """Authors, year and arXiv number or DOI of the method; empty for what has no paper."""
-    deprecated: str = ""
+    deprecated: str = attrs.field(default="", validator=_is_text)
     """Why not to use it any more and what to write instead; empty for a component in good standing."""
+    aliases: tuple[str, ...] = attrs.field(default=(), converter=_as_names, validator=_are_other_names)
+    """Former names: specs and saved models that use one keep working, with a warning that says what to write."""
+    cases: str = attrs.field(default="", validator=_is_reference_if_any)
+    """Where the cases stand that it is tested with (``diffeo conform``), a sequence of ``diffeo.testing.Case``:
+    ``"acme_flows.conformance:CASES"``. Without, the kit tries the default fields at a list of common shapes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -61,14 +83,16 @@ class Kind:
     """A family of components that can stand in the same slot.
 
     ``protocol`` is the base class an implementation derives from, ``built_with`` the arguments it takes after its
-    config, in order: ``Implementation(config, *arguments)``.
+    config, in order: ``Implementation(config, *arguments)``. ``laws`` says where the laws of its components stand, a
+    sequence of ``diffeo.testing.Law`` that imports no torch: ``"acme_flows.laws:LAWS"``; empty for a kind without any.
     """
 
     name: str = attrs.field(validator=_is_name)
-    plural: str
+    plural: str = attrs.field(validator=_is_text)
     protocol: str = attrs.field(validator=_is_reference)
     built_with: tuple[str, ...] = ()
-    summary: str
+    summary: str = attrs.field(validator=_is_text)
+    laws: str = attrs.field(default="", validator=_is_reference_if_any)
 
 
 @attrs.frozen(kw_only=True)
@@ -77,5 +101,5 @@ class Recipe:
 
     name: str = attrs.field(validator=_is_recipe_name)
     file: str = attrs.field(validator=_is_reference)
-    summary: str
-    source: str = ""
+    summary: str = attrs.field(validator=_is_text)
+    source: str = attrs.field(default="", validator=_is_text)

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 
+from diffeo_registry.config_types import former_keys
 from diffeo_registry.errors import PluginError
 from diffeo_registry.names import Name
 from diffeo_registry.records import Component
@@ -28,6 +29,11 @@ class Registered:
         return self.component.name
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Its name and its former names."""
+        return (self.component.name, *self.component.aliases)
+
+    @property
     def version(self) -> int:
         return self.component.version
 
@@ -45,6 +51,7 @@ class Registered:
         config = self._load("config", self.component.config)
         if not attrs.has(config):
             raise PluginError(f"the config of {self.qualified}, {self.component.config}, is not an attrs class")
+        former_keys(config)  # raises where they contradict its fields
         return config
 
     def load_implementation(self) -> Callable[..., Any]:

@@ -1,6 +1,7 @@
 """JSON Schema (2020-12) of a spec and of everything installed, for editors that complete and check YAML."""
 
 import enum
+import itertools
 import math
 import pathlib
 import re
@@ -20,7 +21,7 @@ from diffeo_registry.config_types import (
     value_type,
 )
 from diffeo_registry.errors import DiffeoError
-from diffeo_registry.fields import BOUNDS, HELP, Bounds, Slot
+from diffeo_registry.fields import BOUNDS, FORMER, HELP, Bounds, Slot
 from diffeo_registry.registered import Registered
 from diffeo_registry.registry import Registry
 from diffeo_registry.unstructuring import plain_default
@@ -47,7 +48,7 @@ def json_schema(root: type[Any], *, registry: Registry) -> Schema:
     """The schema of data that ``structure`` turns into ``root``.
 
     A slot takes a name, or a mapping of one name to its fields. Components whose config cannot be imported are left out,
-    as a spec cannot use them either.
+    as a spec cannot use them either. Former keys and names are accepted, and marked as deprecated.
     """
     writer = _Writer(registry)
     schema = writer.config(root)
@@ -64,13 +65,21 @@ class _Writer:
     def config(self, config: type[Any]) -> Schema:
         """The mapping of a config's fields."""
         fields = config_fields(config)
-        schema: Schema = {
-            "type": "object",
-            "properties": {key: self._field(field) for key, field in fields.items()},
-            "additionalProperties": False,
+        current = {key: self._field(field) for key, field in fields.items()}
+        former = {
+            old: _formerly(current[key], key) for key, field in fields.items() for old in field.metadata.get(FORMER, ())
         }
-        required = _required(config)
-        return {**schema, "required": required} if required else schema
+        schema: Schema = {"type": "object", "properties": {**current, **former}, "additionalProperties": False}
+        renamed = {key: [key, *field.metadata[FORMER]] for key, field in fields.items() if field.metadata.get(FORMER)}
+        required = [key for key in _required(config) if key not in renamed]
+        if required:
+            schema["required"] = required
+        if renamed:
+            schema["allOf"] = [
+                _at_most_one(keys) if fields[key].default is not attrs.NOTHING else _exactly_one(keys)
+                for key, keys in renamed.items()
+            ]
+        return schema
 
     def _field(self, field: "attrs.Attribute[Any]") -> Schema:
         schema = dict(_bounded(self._type(field.type), field.metadata.get(BOUNDS, Bounds())))
@@ -122,15 +131,19 @@ class _Writer:
     def _slot_body(self, slot: Slot) -> Schema:
         by_spelling: dict[str, Schema] = {}
         alone: list[str] = []  # what may be written without fields
+        old: list[str] = []  # and of that, what is better not
         for one in self._registry.components:
             config = _config(one)
             if config is None or not set(one.kinds) & set(slot.kinds):
                 continue
-            spellings = [name for name in _spellings(one) if self._means(name, one, slot)]
             fields = self._component(one, config)
-            by_spelling.update(dict.fromkeys(spellings, fields))
-            alone += [] if _required(config) else spellings
-        return _one_of_names(by_spelling, alone)
+            for name in one.names:
+                spellings = [spelling for spelling in _spellings(one, name) if self._means(spelling, one, slot)]
+                is_old = name != one.name or bool(one.component.deprecated)
+                by_spelling.update(dict.fromkeys(spellings, _former_name(fields, one, name) if is_old else fields))
+                if not _required(config):
+                    (old if is_old else alone).extend(spellings)
+        return _one_of_names(by_spelling, alone, old)
 
     def _means(self, spelling: str, one: Registered, slot: Slot) -> bool:
         try:
@@ -168,20 +181,38 @@ def _or_null(schema: Schema, config: type[Any]) -> Schema:
     return schema if _required(config) else {**schema, "type": ["object", "null"]}
 
 
-def _spellings(one: Registered) -> list[str]:
-    return [
-        f"{package}{one.name}{version}" for package in ("", f"{one.package}/") for version in ("", f"@{one.version}")
-    ]
+def _spellings(one: Registered, name: str) -> list[str]:
+    return [f"{package}{name}{version}" for package in ("", f"{one.package}/") for version in ("", f"@{one.version}")]
 
 
-def _one_of_names(by_spelling: Mapping[str, Schema], alone: Sequence[str]) -> Schema:
+def _former_name(fields: Schema, one: Registered, name: str) -> Schema:
+    text = f"Renamed; write '{one.name}'." if name != one.name else f"Deprecated: {one.component.deprecated}"
+    return {**fields, "description": text, "deprecated": True}
+
+
+def _formerly(schema: Schema, key: str) -> Schema:
+    """The schema of a field under a former key."""
+    kept = {word: value for word, value in schema.items() if word != "default"}
+    return {**kept, "description": f"Renamed; write '{key}'.", "deprecated": True}
+
+
+def _exactly_one(keys: Sequence[str]) -> Schema:
+    return {"oneOf": [{"required": [key]} for key in keys]}
+
+
+def _at_most_one(keys: Sequence[str]) -> Schema:
+    return {"not": {"anyOf": [{"required": list(pair)} for pair in itertools.combinations(keys, 2)]}}
+
+
+def _one_of_names(by_spelling: Mapping[str, Schema], alone: Sequence[str], old: Sequence[str]) -> Schema:
     """Bare names are offered for completion, the longer spellings are accepted."""
     bare = {name: schema for name, schema in by_spelling.items() if _is_bare(name)}
     longer = {f"^{re.escape(name)}$": schema for name, schema in by_spelling.items() if not _is_bare(name)}
-    names: list[Schema] = [{"enum": [name for name in alone if _is_bare(name)]}]
-    patterns = [re.escape(name) for name in alone if not _is_bare(name)]
-    if patterns:
-        names.append({"type": "string", "pattern": f"^({'|'.join(patterns)})$"})
+    names: list[Schema] = [{"enum": [name for name in alone if _is_bare(name)]}, *_longer(alone)]
+    if old:
+        bare_old = [name for name in old if _is_bare(name)]
+        of_old: list[Schema] = [*([{"enum": bare_old}] if bare_old else []), *_longer(old)]
+        names.append({"anyOf": of_old, "deprecated": True})
     fields: Schema = {
         "type": "object",
         "minProperties": 1,
@@ -191,6 +222,11 @@ def _one_of_names(by_spelling: Mapping[str, Schema], alone: Sequence[str]) -> Sc
         "additionalProperties": False,
     }
     return {"anyOf": [*names, fields]}
+
+
+def _longer(names: Sequence[str]) -> list[Schema]:
+    patterns = [re.escape(name) for name in names if not _is_bare(name)]
+    return [{"type": "string", "pattern": f"^({'|'.join(patterns)})$"}] if patterns else []
 
 
 def _is_bare(name: str) -> bool:

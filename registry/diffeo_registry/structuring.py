@@ -9,16 +9,17 @@ from typing import Annotated, Any, cast
 import attrs
 from cattrs import Converter
 
-from diffeo_registry.config_types import config_fields, default_of, field_values, has_slots, slot_of
+from diffeo_registry.config_types import config_fields, default_of, field_values, former_keys, has_slots, slot_of
+from diffeo_registry.deprecations import deprecations, warn_of
 from diffeo_registry.errors import DiffeoError, Path, Problem, SpecError
 from diffeo_registry.fields import Slot
-from diffeo_registry.problems import collecting, refusal
+from diffeo_registry.problems import below, collecting, refusal
 from diffeo_registry.registry import Registry
 from diffeo_registry.slots import read_slot
 from diffeo_registry.values import register_value_hooks
 from diffeo_registry.wording import did_you_mean, one_line, show
 
-__all__ = ["structure"]
+__all__ = ["structure", "structure_quietly"]
 
 _Convert: Any = attrs.Converter
 
@@ -27,13 +28,25 @@ def structure(data: Any, target: type[Any] | Slot, *, registry: Registry, path: 
     """The config that ``data`` describes: an instance of an attrs class, or of whatever component a slot names.
 
     ``data`` is plain data, or a config whose slots may hold names and dicts. Slots come back as configs, those left at
-    their defaults too. Raises ``SpecError`` with every problem found; their paths begin with ``path``.
+    their defaults too. Raises ``SpecError`` with every problem found; their paths begin with ``path``. Former names are
+    taken, with a ``DeprecatedNameWarning`` for each.
     """
+    config, notes = structure_quietly(data, target, registry=registry, path=path)
+    warn_of(notes, stacklevel=2)
+    return config
+
+
+def structure_quietly(
+    data: Any, target: type[Any] | Slot, *, registry: Registry, path: Path = ()
+) -> tuple[Any, list[Problem]]:
+    """The same, and what would have been warned of."""
     wanted: Any = Annotated[Any, target] if isinstance(target, Slot) else target
     problems: list[Problem] = []
     try:
         with collecting(problems, *path):
-            return _converter(registry).structure(data, wanted)
+            config = _converter(registry).structure(data, wanted)
+            notes = deprecations(data, config, target, registry=registry)
+            return config, [below(note, path) for note in notes]
     except RecursionError:
         problems.append(Problem(path=path, message="expected a tree; got data nested without end"))
     raise SpecError(problems)
@@ -67,29 +80,41 @@ def _structure_slot(value: Any, slot: Slot, registry: Registry, converter: Conve
 def _structure_config(value: Any, config: type[Any], converter: Converter) -> Any:
     given = _given_fields(value, config)
     fields = config_fields(config)
-    problems = [
-        Problem(path=(str(key),), message=f"unknown key{did_you_mean(str(key), fields)}", on_key=True)
-        for key in given
-        if key not in fields
-    ]
+    written, problems = _written_keys(given, config)
     values: dict[str, Any] = {}
     for key, field in fields.items():
-        if key in given:
-            with collecting(problems, key):
-                values[key] = _structure_field(given[key], field, converter)
+        if key in written:
+            with collecting(problems, written[key]):
+                values[key] = _structure_field(given[written[key]], field, converter)
         elif field.default is attrs.NOTHING:
             problems.append(Problem(path=(key,), message="required, but missing"))
         elif has_slots(field.type) and default_of(field) is not attrs.NOTHING:
             with collecting(problems, key):
                 values[key] = _structure_field(default_of(field), field, converter)
-    problems += _validate(config, values, given)
+    problems += _validate(config, values, written)
     if problems:
-        order = {key: place for place, key in enumerate(fields)}
+        order = {written.get(key, key): place for place, key in enumerate(fields)}
         raise SpecError(sorted(problems, key=lambda problem: order.get(str(problem.path[0]), -1)))
     try:
         return config(**values)
     except Exception as error:  # what the fields must satisfy together
         raise refusal(_message(error)) from error
+
+
+def _written_keys(given: Mapping[Any, Any], config: type[Any]) -> tuple[dict[str, str], list[Problem]]:
+    """By the key of each given field the key it was written by, a former one perhaps; and the keys that mean nothing."""
+    fields, former = config_fields(config), former_keys(config)
+    written: dict[str, str] = {key: key for key in given if key in fields}
+    problems: list[Problem] = []
+    for key in (key for key in given if key not in fields):
+        message = f"unknown key{did_you_mean(str(key), fields)}"
+        if key in former:
+            new = former[key]
+            if written.setdefault(new, key) == key:
+                continue
+            message = f"renamed to {new!r}, and {written[new]!r} is given too; give {new!r} alone"
+        problems.append(Problem(path=(str(key),), message=message, on_key=True))
+    return written, problems
 
 
 def _given_fields(value: Any, config: type[Any]) -> Mapping[Any, Any]:
@@ -125,7 +150,7 @@ def _convert(value: Any, converter: Any) -> Any:
     return converter.converter(value)
 
 
-def _validate(config: type[Any], values: Mapping[str, Any], given: Mapping[Any, Any]) -> list[Problem]:
+def _validate(config: type[Any], values: Mapping[str, Any], written: Mapping[str, str]) -> list[Problem]:
     """Run the validators of the given fields one by one, where attrs would stop at the first that fails.
 
     They see an instance that holds the fields known so far; one that needs another waits until the config is made.
@@ -137,13 +162,13 @@ def _validate(config: type[Any], values: Mapping[str, Any], given: Mapping[Any, 
     problems: list[Problem] = []
     for key, value in values.items():
         validator: Any = fields[key].validator
-        if validator is None or key not in given:
+        if validator is None or key not in written:
             continue
         try:
             validator(partial, fields[key], value)
         except (ValueError, TypeError) as error:
             message = _message(error).removeprefix(f"{fields[key].name}: ")
-            problems.append(Problem(path=(key,), message=message))
+            problems.append(Problem(path=(written[key],), message=message))
         except Exception:
             continue
     return problems

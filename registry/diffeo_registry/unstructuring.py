@@ -23,7 +23,7 @@ from diffeo_registry.errors import DiffeoError
 from diffeo_registry.fields import Slot
 from diffeo_registry.registered import Registered
 from diffeo_registry.registry import Registry
-from diffeo_registry.structuring import structure
+from diffeo_registry.structuring import structure_quietly
 
 __all__ = ["plain_default", "unstructure"]
 
@@ -39,9 +39,9 @@ def unstructure(config: Any, *, registry: Registry, pinned: bool = True) -> Any:
     found = _registered(config, registry)
     walk = _Unstructurer(registry, pinned=pinned)
     if found is None:
-        return walk.fields(structure(config, class_of(config), registry=registry))
+        return walk.fields(structure_quietly(config, class_of(config), registry=registry)[0])
     slot = Slot(*found.kinds)
-    return walk.component(structure(config, slot, registry=registry), slot)
+    return walk.component(structure_quietly(config, slot, registry=registry)[0], slot)
 
 
 def plain_default(field: "attrs.Attribute[Any]", registry: Registry) -> Any:

@@ -66,8 +66,14 @@ def _structure_bool(value: Any, _: Any) -> bool:
 
 def _structure_int(value: Any, _: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral):
-        raise refusal(f"expected an integer; got {show(value)}")
+        hint = f" (write {int(value)})" if _is_whole(value) else ""
+        raise refusal(f"expected an integer; got {show(value)}{hint}")
     return int(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a float was surely meant as an integer, as ``1e3`` is."""
+    return isinstance(value, float) and value.is_integer() and abs(value) < 2**53
 
 
 def _structure_float(value: Any, _: Any) -> float:

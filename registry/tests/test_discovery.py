@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from diffeo_registry import Registry, run_hooks
+from diffeo_registry import Registry, handshake, run_hooks
 from diffeo_registry.discovery import Plugin, discover
 
 Install = Callable[..., Path]
@@ -73,7 +73,8 @@ BROKEN = {
         def diffeo_component():
             return []
         """,
-        "PluginValidationError: unknown hook 'diffeo_component'",
+        "it implements an unknown hook 'diffeo_component'; did you mean 'diffeo_components'?; this diffeo-registry has "
+        "plugin API 1; a newer one may know it: pip install -U diffeo-registry",
     ),
     "has a hook with a wrong argument": (
         """
@@ -92,7 +93,25 @@ BROKEN = {
         f"PLUGIN_API = 2\n{good('x')}",
         "it needs plugin API 2; this diffeo-registry has 1: pip install -U diffeo-registry",
     ),
-    "has an API that is no number": ("PLUGIN_API = 'x'\n", "it needs plugin API 'x'; this diffeo-registry has 1"),
+    "has an API that is no number": ("PLUGIN_API = 'x'\n", "expected PLUGIN_API as an integer >= 1; got 'x'"),
+    "has an API that is true": (f"PLUGIN_API = True\n{good('x')}", "expected PLUGIN_API as an integer >= 1; got true"),
+    "has no API": (f"PLUGIN_API = 0\n{good('x')}", "expected PLUGIN_API as an integer >= 1; got 0"),
+    "has a hook of a newer API": (
+        f"""{good("x")}
+@hookimpl
+def diffeo_report_written(run, path):
+    pass
+""",
+        "it implements an unknown hook 'diffeo_report_written'; this diffeo-registry has plugin API 1; a newer one may",
+    ),
+    "has a record of a newer API": (
+        "from diffeo_registry import Gallery",
+        "this diffeo-registry has plugin API 1; a newer one may know it: pip install -U diffeo-registry",
+    ),
+    "has a field of a newer API": (
+        good("x").replace("summary=", "gallery='x', summary="),
+        "Component has no field 'gallery'; this diffeo-registry has plugin API 1; a newer one may know it",
+    ),
     "returns nothing": (
         """
         from diffeo_registry import hookimpl
@@ -110,6 +129,10 @@ BROKEN = {
             return ["coupling"]
         """,
         "TypeError: expected a Component, Kind or Recipe from diffeo_components; got 'coupling'",
+    ),
+    "has a summary that is no text": (
+        good("x").replace("summary='Toy.'", "summary=None").replace('summary="Toy."', "summary=None"),
+        "TypeError: expected summary as a string; got None",
     ),
     "has a bad record": (
         good("a-b"),
@@ -144,6 +167,26 @@ def test_a_broken_plugin_does_not_hurt_the_others(install: Install, lines: Lines
     assert registry.find("fine", "bijector").package == "healthy"
     (line,) = lines(lambda: registry.find("planar", "bijector"))
     assert f"plugin 'main' of acme could not be loaded: {broken.error}; see diffeo list --plugins" in line
+
+
+def test_an_old_plugin(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handshake, "PLUGIN_API", 3)
+    monkeypatch.setattr(handshake, "OLDEST_API", 2)
+    install("acme", f"PLUGIN_API = 1\n{good('x')}")
+    install("bravo", f"PLUGIN_API = 2\n{good('y', 'diffeo_toys:Spline')}")
+    folder = install("charlie", good("z", "diffeo_toys:Coupling"))
+    assert [one.error for one in found(folder)] == [
+        "it was written for plugin API 1; this diffeo-registry supports 2 to 3: pip install -U acme",
+        "",
+        "",
+    ]
+
+
+def test_what_a_plugin_prints_is_not_output(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
+    source = good("x").replace("    return", "    print('in its hook')\n    return")
+    (plugin,) = found(install("acme", f"print('at import')\n{source}"))
+    assert not plugin.error
+    assert capsys.readouterr() == ("", "at import\nin its hook\n")
 
 
 def test_listing_imports_no_config(install: Install) -> None:

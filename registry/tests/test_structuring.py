@@ -88,7 +88,7 @@ def test_an_enumeration_is_written_by_value(step: Callable[[Any], Any], toys: Mo
         ("flag", 1, "flag: expected true or false; got 1"),
         ("flag", "no", "flag: expected true or false; got 'no'"),
         ("count", True, "count: expected an integer; got true"),
-        ("count", 3.0, "count: expected an integer; got 3.0"),
+        ("count", 3.0, "count: expected an integer; got 3.0 (write 3)"),
         ("count", "3", "count: expected an integer; got '3'"),
         ("count", None, "count: expected an integer; got null"),
         ("rate", False, "rate: expected a number; got false"),

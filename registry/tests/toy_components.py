@@ -112,6 +112,27 @@ class Values:
 
 
 @attrs.frozen(kw_only=True)
+class Planar:
+    """Parts of it had other names."""
+
+    width: int = field(8, help="Width.", ge=1, renamed_from=("size", "units"))
+    steps: tuple[Step, ...] = field((), help="Steps.", renamed_from="layers")
+    inner: "Planar | None" = field(None, help="A section.", renamed_from="nested")
+    by_name: dict[str, Step] = field(factory=dict, help="By name.", renamed_from="named")
+    last: Step | None = field("bent", help="Left at a former name, which is not the user's.")
+
+
+@attrs.frozen(kw_only=True)
+class Radial:
+    beta: float = field(help="Required, and renamed.", gt=0, renamed_from="b")
+
+
+@attrs.frozen(kw_only=True)
+class Leaky:
+    pass
+
+
+@attrs.frozen(kw_only=True)
 class Adam:
     lr: float = field(1e-3, help="Learning rate.", gt=0)
 
@@ -167,4 +188,14 @@ RECORDS = {
     ],
     "acme-flows": [component("bijector", "plain", "Plain"), component("bijector", "values", "Values")],
 }
+RENAMED = {
+    "diffeo": RECORDS["diffeo"],
+    "acme": [
+        component("bijector", "planar", "Planar", aliases=("sheet", "plane")),
+        component("bijector", "radial", "Radial", aliases="ring"),
+        component("bijector", "leaky", "Leaky", aliases=("bent",)),
+        component("bijector", "half", "Half", deprecated="it diverges; write leaky"),
+    ],
+}
+"""What was renamed, and what is deprecated."""
 RECIPES = [Recipe(name="topic/one", file="acme_recipes:specs/one.yaml", summary="One.")]

@@ -11,6 +11,9 @@ from diffeo_registry.wording import did_you_mean
 
 __all__ = ["find_kind", "listing"]
 
+SLOW = 1.0
+"""Seconds to load all plugins, above which a listing says which one takes longest. Those of this repository take 0.1."""
+
 
 @click.command("list")
 @click.argument("kind", required=False)
@@ -23,6 +26,7 @@ def listing(kind: str | None, plugins: bool, as_json: bool) -> None:
         if kind is not None:
             raise click.UsageError("expected a KIND or --plugins; got both")
         _list_plugins(registry, as_json=as_json)
+        _warn_of_time(registry)
         return
     kinds = sorted(registry.kinds) if kind is None else [find_kind(kind, registry)]
     components = [one for one in registry.components if kind is None or set(one.kinds) & set(kinds)]
@@ -34,6 +38,7 @@ def listing(kind: str | None, plugins: bool, as_json: bool) -> None:
         _list_all(kinds, registry)
     for plugin in registry.broken:
         click.echo(f"warning: {plugin}", err=True)
+    _warn_of_time(registry)
 
 
 def find_kind(text: str, registry: Registry) -> str:
@@ -44,6 +49,17 @@ def find_kind(text: str, registry: Registry) -> str:
         hint = did_you_mean(text, names) or f"; there are {', '.join(sorted(registry.kinds))}"
         raise DiffeoError(f"no kind named {text!r}{hint}")
     return found
+
+
+def _warn_of_time(registry: Registry) -> None:
+    """Every command loads every plugin: say which one to blame where that takes long."""
+    total = sum(plugin.seconds for plugin in registry.plugins)
+    if total > SLOW:
+        slowest = max(registry.plugins, key=lambda plugin: plugin.seconds)
+        text = (
+            f"loading plugins took {total:.1f} s, {slowest.seconds:.1f} s of it {slowest.name!r} of {slowest.package}"
+        )
+        click.echo(f"warning: {text}; DIFFEO_DISABLE={slowest.package} leaves it out", err=True)
 
 
 def _list_all(kinds: Iterable[str], registry: Registry) -> None:

@@ -11,6 +11,7 @@ from diffeo.config_spec import Spec, Trainer
 from diffeo_registry import DiffeoError, Registered, Registry, installed
 from diffeo_registry.catalogue import package_of
 from diffeo_registry.descriptions import FieldDescription, describe, describe_fields
+from diffeo_registry.lookup import named
 from diffeo_registry.names import Name
 from diffeo_registry.wording import did_you_mean
 
@@ -43,12 +44,12 @@ def _find(text: str, registry: Registry) -> list[Registered]:
     if slash and any(prefix in (kind.name, kind.plural) for kind in registry.kinds.values()):
         return [registry.find(rest, find_kind(prefix, registry))]
     wanted = Name.parse(text)
-    named = [one for one in registry.components if one.name == wanted.name and wanted.package in (None, one.package)]
-    if not named and (wanted.package or package_of(wanted.name, list(registry.kinds))):
+    having = named(wanted, registry)
+    if not having and (wanted.package or package_of(wanted.name, list(registry.kinds))):
         return [registry.find(text, list(registry.kinds))]  # raises, and says which package to install
-    if not named:
+    if not having:
         raise DiffeoError(f"no component named {text!r}{did_you_mean(text, {one.name for one in registry.components})}")
-    found = [registry.find(text, one.kinds) for one in named]
+    found = [registry.find(text, one.kinds) for one in having]
     return list({one.qualified + str(one.kinds): one for one in found}.values())
 
 
@@ -65,6 +66,7 @@ def _show(one: Registered, registry: Registry) -> None:
     facts = {
         "name": one.qualified,
         "package": f"{one.package} {one.package_version}".strip(),
+        "former names": ", ".join(record.aliases),
         "source": record.source,
         "remark": description.remark,
         "config": description.config,
@@ -85,7 +87,7 @@ def _print_fields(fields: Sequence[FieldDescription]) -> None:
             field.name,
             ", ".join(filter(None, (field.type, field.bounds))),
             "required" if field.required else field.default,
-            field.help,
+            f"{field.help} (formerly {', '.join(field.former)})" if field.former else field.help,
         )
         for field in fields
     ]

@@ -9,7 +9,7 @@ from diffeo_registry import field
 class Stretch:
     """y = x exp(log_scale) + shift, shifted by the context where there is one."""
 
-    log_scale: float = field(0.3, help="Initial log-scale.")
+    log_scale: float = field(0.3, help="Initial log-scale.", renamed_from="scale")
 
 
 @attrs.frozen(kw_only=True)

@@ -16,6 +16,7 @@ KINDS = {
     "Mishap": "objective",
     "Bell": "evaluator",
 }
+FORMER_NAMES = {"Stretch": "elongate"}
 
 
 @hookimpl
@@ -27,6 +28,7 @@ def diffeo_components():
             config=f"acme_parts.config:{name}",
             implementation=f"acme_parts.parts:{name}{kind.capitalize()}",
             summary="For tests.",
+            aliases=FORMER_NAMES.get(name, ()),
         )
         for name, kind in KINDS.items()
     ]
