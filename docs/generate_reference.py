@@ -1,12 +1,15 @@
 """Write docs/reference/ from the installed components; with --check, only compare and say what is out of date.
 
-Everything comes from records and configs, so torch is not imported. Packages of other people are left out.
+Everything comes from records and configs, without torch, but for the page of laws, for which every case is built. Packages
+of other people are left out.
 """
 
 import ast
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from conformance_page import conformance_page
 
 from diffeo.config_spec import Spec, Trainer
 from diffeo_registry import Kind, installed
@@ -44,14 +47,16 @@ def pages() -> dict[str, str]:
     listed = {kind: [item for item in registry.of_kind(kind.name) if item.package in PACKAGES] for kind in kinds}
     by_kind = {kind: items for kind, items in listed.items() if items}
     found = {f"{_stem(kind)}.md": _kind_page(kind, items) for kind, items in by_kind.items()}
-    return {"index.md": _index(by_kind), "spec.md": _spec_page(), **found}
+    laws = _joined(conformance_page(registry, PACKAGES))
+    return {"index.md": _index(by_kind), "spec.md": _spec_page(), "conformance.md": laws, **found}
 
 
 def _index(by_kind: dict[Kind, list[Registered]]) -> str:
     lines = [
         "# Components",
         "",
-        "What can stand in a slot, by kind. [The keys of a spec](spec.md) have a page of their own.",
+        "What can stand in a slot, by kind. [The keys of a spec](spec.md) have a page of their own, and so have",
+        "[the laws that components are tested against](conformance.md).",
         "",
     ]
     for kind, items in by_kind.items():

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from diffeo.augmenter import Augmenter
     from diffeo.bijector import Bijector
     from diffeo.building import build, make
+    from diffeo.capabilities import Capabilities
     from diffeo.config_spec import Spec, Trainer
     from diffeo.data_initialized import DataInitialized
     from diffeo.dataset import Dataset, Target
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Augmenter": "augmenter",
     "Bijector": "bijector",
+    "Capabilities": "capabilities",
     "CheckpointError": "model_files",
     "DataInitialized": "data_initialized",
     "Dataset": "dataset",
@@ -71,6 +73,7 @@ __all__ = [
     "Augmenter",
     "Bijector",
     "BuildError",
+    "Capabilities",
     "CheckpointError",
     "DataInitialized",
     "Dataset",

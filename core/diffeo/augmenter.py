@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from diffeo.capabilities import Capabilities
+
 __all__ = ["Augmenter"]
 
 Shape = tuple[int, ...]
@@ -35,6 +37,8 @@ class Augmenter(nn.Module, ABC):
     in_shape: Shape
     out_shape: Shape
     context_shape: Shape | None
+    capabilities: Capabilities = Capabilities()
+    """What it declares beyond this contract: where x may lie, what a context does, ...; a class or an instance replaces it."""
     recompute: bool = False
     """Set by the trainer where memory matters: a flow keeps only what enters the step and runs it again on the way back."""
 

@@ -25,6 +25,7 @@ _COMMANDS = {
     "check": ("diffeo.commands.check:check", "Validate a spec and show the shape of every step."),
     "list": ("diffeo.commands.listing:listing", "What is installed, by kind."),
     "show": ("diffeo.commands.show:show", "The fields of a component, its paper and its source file."),
+    "conform": ("diffeo.commands.conform:conform", "Hold a component, or all of a package, to the laws of its kind."),
     "schema": ("diffeo.commands.schema:schema", "A JSON Schema of specs with what is installed."),
     "recipes": ("diffeo.commands.recipes:recipes", "Complete specs that come with the packages."),
 }

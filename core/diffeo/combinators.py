@@ -4,15 +4,26 @@ A combinator adds up what its parts return (log-dets and log-weights alike) and 
 Dimensions: B batch, C first event dimension, S the remaining ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import cast
 
+import attrs
 from torch import Tensor, nn
 
 from diffeo.augmenter import Augmenter
 from diffeo.bijector import Bijector
+from diffeo.capabilities import combined
 from diffeo.config import Chain, Invert, Repeat
-from diffeo.step_lists import last_shape, make_steps, require_invertible, run_back, run_steps, strip_steps, zeros
+from diffeo.step_lists import (
+    last_shape,
+    make_steps,
+    named_steps,
+    require_invertible,
+    run_back,
+    run_steps,
+    strip_steps,
+    zeros,
+)
 from diffeo_registry import BuildError
 
 __all__ = [
@@ -26,11 +37,17 @@ Shape = tuple[int, ...]
 
 
 class Composite(Bijector):
-    """Base of the combinators: ``augment`` is ``forward``; ``inverse`` exists where every part is exact."""
+    """Base of the combinators: ``augment`` is ``forward``; ``inverse`` exists where every part is exact.
 
-    def __init__(self, parts: Sequence[nn.Module], shape: Shape, out_shape: Shape, context_shape: Shape | None) -> None:
+    ``parts`` are the steps by the prefix of their parameters, data side first.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, Augmenter], shape: Shape, out_shape: Shape, context_shape: Shape | None
+    ) -> None:
         super().__init__(shape, out_shape, context_shape)
-        self._is_exact = all(cast(Augmenter, part).is_exact for part in parts)
+        self._is_exact = all(part.is_exact for part in parts.values())
+        self.capabilities = combined({prefix: part.capabilities for prefix, part in parts.items()})
 
     @property
     def is_exact(self) -> bool:
@@ -53,7 +70,7 @@ class ChainBijector(Composite):
 
     def __init__(self, config: Chain, shape: Shape, context_shape: Shape | None = None) -> None:
         steps = make_steps(config.steps, shape, context_shape)
-        super().__init__(list(steps), shape, last_shape(steps, shape), context_shape)
+        super().__init__(named_steps(steps), shape, last_shape(steps, shape), context_shape)
         self.steps = steps
 
     def forward(self, x: Tensor, *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -83,7 +100,11 @@ class RepeatBijector(Composite):
                 raise BuildError(f"{error.message} (iteration {iteration + 1} of {config.times})", error.path) from None
             iterations.append(steps)
             out_shape = last_shape(steps, out_shape)
-        parts = [step for steps in iterations for step in cast(nn.ModuleList, steps)]
+        parts = {
+            prefix: step
+            for iteration, steps in enumerate(iterations)
+            for prefix, step in named_steps(cast(nn.ModuleList, steps), f"iterations.{iteration}.").items()
+        }
         super().__init__(parts, shape, out_shape, context_shape)
         self.iterations = iterations
 
@@ -115,8 +136,10 @@ class InvertBijector(Composite):
 
     def __init__(self, config: Invert, shape: Shape, context_shape: Shape | None = None) -> None:
         steps = make_steps(config.steps, shape, context_shape)
-        super().__init__(list(steps), shape, shape, context_shape)
+        super().__init__(named_steps(steps), shape, shape, context_shape)
         require_invertible(steps, tuple(shape), "invert")
+        able = self.capabilities
+        self.capabilities = attrs.evolve(able, domain=able.image, image=able.domain)
         self.steps = steps
 
     def forward(self, x: Tensor, *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from diffeo.capabilities import Capabilities
+
 __all__ = ["Distribution"]
 
 Shape = tuple[int, ...]
@@ -26,6 +28,8 @@ class Distribution(nn.Module, ABC):
 
     event_shape: Shape
     context_shape: Shape | None
+    capabilities: Capabilities = Capabilities()
+    """What it declares: its support (``domain``), whether a context moves the density; a class or an instance replaces it."""
     like: Tensor
 
     def __init__(self, shape: Shape, context_shape: Shape | None = None) -> None:

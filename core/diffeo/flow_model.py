@@ -8,15 +8,26 @@ Dimensions: B batch, K importance draws.
 import math
 from typing import cast
 
+import attrs
 import torch
 from torch import Tensor
 
 from diffeo.augmenter import Augmenter
 from diffeo.building import make
+from diffeo.capabilities import Capabilities, combined
 from diffeo.config import Flow
 from diffeo.distribution import Distribution
 from diffeo.network import Encoder
-from diffeo.step_lists import last_shape, make_steps, require_invertible, run_back, run_steps, strip_steps, zeros
+from diffeo.step_lists import (
+    last_shape,
+    make_steps,
+    named_steps,
+    require_invertible,
+    run_back,
+    run_steps,
+    strip_steps,
+    zeros,
+)
 from diffeo_registry import BuildError
 
 __all__ = ["FlowModel"]
@@ -35,6 +46,8 @@ class FlowModel(Distribution):
 
     Shapes: x and y (*B, *event_shape), z (*B, *latent_shape), context (*Bc, *context_shape) where Bc broadcasts to B; log
     terms (*B), in nats. The context goes through the context network once per call and is expanded to the batch.
+
+    Source: Papamakarios et al. 2021, arXiv:1912.02762, section 2.
 
     >>> import diffeo
     >>> flow = diffeo.build("model", "flow", shape=(2,))
@@ -60,6 +73,7 @@ class FlowModel(Distribution):
             raise BuildError("expected a base whose density is exact; got one that only bounds it", ("base",))
         parts = [*self.steps, *([] if self.dequantization is None else [self.dequantization])]
         self._is_exact = all(cast(Augmenter, part).is_exact for part in parts)
+        self.capabilities = self._combined()
 
     def _make_context_network(self, config: Flow) -> Encoder | None:
         if config.context_network is None:
@@ -67,6 +81,20 @@ class FlowModel(Distribution):
         if self.context_shape is None:
             raise BuildError("expected data with a context for the context network; got none", ("context_network",))
         return make(config.context_network, self.context_shape, at="context_network")
+
+    def _combined(self) -> Capabilities:
+        """Where the data lie, and what else follows from the parts; a context that moves any of them moves the density."""
+        parts = {prefix: step.capabilities for prefix, step in named_steps(self.steps).items()}
+        whole = combined({**parts, "base.": attrs.evolve(self.base.capabilities, inverse="analytic")})
+        steps = combined(parts)
+        domain = steps.image if self.start == "base" else steps.domain if parts else self.base.capabilities.domain
+        return attrs.evolve(
+            whole,
+            domain="integers" if self.dequantization is not None else domain,
+            image="real",
+            context="none" if whole.context == "none" else "all",
+            preserves_volume=False,
+        )
 
     @property
     def is_exact(self) -> bool:

@@ -6,12 +6,14 @@ Dimensions: B batch, C first event dimension, S the remaining ones, N entries of
 import math
 from typing import cast
 
+import attrs
 import torch
 from torch import Tensor, nn
 
+from diffeo.capabilities import Capabilities
 from diffeo.combinators import Composite
 from diffeo.config import FactorOut, Multiscale
-from diffeo.step_lists import last_shape, make_steps, run_back, run_steps, strip_steps, zeros
+from diffeo.step_lists import last_shape, make_steps, named_steps, run_back, run_steps, strip_steps, zeros
 from diffeo_registry import BuildError
 
 __all__ = ["FactorOutBijector", "MultiscaleBijector"]
@@ -26,13 +28,16 @@ class FactorOutBijector(Composite):
 
     Shapes: x (*B, C, *S) to y (*B, N), the deep part first. Of an odd C the kept half is the smaller one. ``keep: last``
     lets the second half go on. Log-weight: that of the steps.
+
+    Source: Dinh et al. 2017, arXiv:1605.08803, section 3.6.
     """
 
     def __init__(self, config: FactorOut, shape: Shape, context_shape: Shape | None = None) -> None:
         kept, emitted = split_shapes(tuple(shape))
         steps = make_steps(config.steps, kept, context_shape)
         deep = last_shape(steps, kept)
-        super().__init__(list(steps), shape, (math.prod(deep) + math.prod(emitted),), context_shape)
+        super().__init__(named_steps(steps), shape, (math.prod(deep) + math.prod(emitted),), context_shape)
+        self.capabilities = partly(self.capabilities)
         self.keep, self.kept_shape, self.emitted_shape, self.deep_shape = config.keep, kept, emitted, deep
         self.steps = steps
 
@@ -84,9 +89,13 @@ class MultiscaleBijector(Composite):
                 raise BuildError(f"{error.message} (level {level + 1} of {config.levels})", error.path) from None
             levels.append(steps)
         size = math.prod(current) + sum(math.prod(emitted) for emitted in emitted_shapes)
-        super().__init__(
-            [step for steps in levels for step in cast(nn.ModuleList, steps)], shape, (size,), context_shape
-        )
+        parts = {
+            prefix: step
+            for level, steps in enumerate(levels)
+            for prefix, step in named_steps(cast(nn.ModuleList, steps), f"levels.{level}.").items()
+        }
+        super().__init__(parts, shape, (size,), context_shape)
+        self.capabilities = partly(self.capabilities)
         self.levels, self.keep = levels, config.keep
         self.level_shapes, self.emitted_shapes = level_shapes, emitted_shapes
 
@@ -152,6 +161,11 @@ def split_halves(x: Tensor, shape: Shape, keep: str) -> tuple[Tensor, Tensor]:
 def join_halves(kept: Tensor, emitted: Tensor, shape: Shape, keep: str) -> Tensor:
     """Undo ``split_halves``."""
     return torch.cat([kept, emitted] if keep == "first" else [emitted, kept], -len(shape))
+
+
+def partly(capabilities: Capabilities) -> Capabilities:
+    """The capabilities of steps that part of the event passes by: a context does not move that part."""
+    return attrs.evolve(capabilities, context="some") if capabilities.context == "all" else capabilities
 
 
 def flat(x: Tensor, shape: Shape) -> Tensor:

@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from diffeo.capabilities import Capabilities
+
 __all__ = ["Encoder", "Network"]
 
 Shape = tuple[int, ...]
@@ -21,6 +23,8 @@ class Network(nn.Module, ABC):
     construction, so the network's output is 0 and a coupling built on it starts as the identity.
     """
 
+    capabilities: Capabilities = Capabilities(context="all")
+    """What it declares: a context moves every output unless a class or an instance says otherwise; batch statistics; ..."""
     autocast_dtype: torch.dtype | None = None
     output_layer: nn.Module
 
@@ -50,6 +54,8 @@ class Encoder(nn.Module, ABC):
 
     A flow runs its encoder (field ``context_network``) once per call and hands the features to every step.
     """
+
+    capabilities: Capabilities = Capabilities()
 
     def __init__(self, in_shape: Shape, out_shape: Shape) -> None:
         super().__init__()

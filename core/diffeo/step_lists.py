@@ -11,7 +11,16 @@ from diffeo.building import make
 from diffeo.recomputation import call_step
 from diffeo_registry import BuildError
 
-__all__ = ["last_shape", "make_steps", "require_invertible", "run_back", "run_steps", "strip_steps", "zeros"]
+__all__ = [
+    "last_shape",
+    "make_steps",
+    "named_steps",
+    "require_invertible",
+    "run_back",
+    "run_steps",
+    "strip_steps",
+    "zeros",
+]
 
 Shape = tuple[int, ...]
 
@@ -24,6 +33,11 @@ def make_steps(configs: Sequence[Any], shape: Shape, context_shape: Shape | None
         steps.append(step)
         shape = step.out_shape
     return steps
+
+
+def named_steps(steps: nn.ModuleList, prefix: str = "steps.") -> dict[str, Augmenter]:
+    """The steps by the prefix of their parameters' names."""
+    return {f"{prefix}{index}.": cast(Augmenter, step) for index, step in enumerate(steps)}
 
 
 def last_shape(steps: nn.ModuleList, shape: Shape) -> Shape:

@@ -38,6 +38,7 @@ class CorrelatedNormal:
         return normal.log_prob(x)
 
 
+@torch.no_grad()
 def check_augmenter_law(
     augmenter: Augmenter,
     x: Tensor,

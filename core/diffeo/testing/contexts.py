@@ -23,4 +23,7 @@ def check_context(bijector: Bijector, inputs: Inputs, *, outputs: str = "all") -
         count, size = int(moved.sum()), moved.numel()
         holds = {"all": count == size, "some": 0 < count <= size, "none": count == 0}[outputs]
         still = (~moved).nonzero().tolist()[:8]
-        expect(law, holds, f"expected {outputs} of {size} outputs to depend on it; {count} do, not those at {still}")
+        hint = "" if outputs != "none" else " (declare it: capabilities = Capabilities(context='all'), or 'some')"
+        expect(
+            law, holds, f"expected {outputs} of {size} outputs to depend on it; {count} do, not those at {still}{hint}"
+        )

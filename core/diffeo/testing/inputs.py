@@ -39,6 +39,10 @@ class Inputs(NamedTuple):
         context = None if self.context is None else self.context.to(dtype=dtype, device=device)
         return Inputs(self.x.to(dtype=dtype, device=device), self.y.to(dtype=dtype, device=device), context)
 
+    def first(self, rows: int) -> "Inputs":
+        """The first rows."""
+        return self.reshaped((rows,))
+
     def reshaped(self, batch: Shape) -> "Inputs":
         """The first rows under another batch shape."""
         return Inputs(
@@ -84,10 +88,11 @@ def draw_inputs(
 
 
 def directions(bijector: Bijector, inputs: Inputs) -> Iterator[Direction]:
-    """Forward from x, inverse from y."""
+    """Forward from x, and inverse from y where there is one."""
     shapes = bijector.in_shape, bijector.out_shape
     yield Direction("forward", bijector, bijector.inverse, inputs.x, *shapes)
-    yield Direction("inverse", bijector.inverse, bijector, inputs.y, *reversed(shapes))
+    if bijector.capabilities.inverse != "none":
+        yield Direction("inverse", bijector.inverse, bijector, inputs.y, *reversed(shapes))
 
 
 def _rows(values: Tensor, batch: Shape) -> Tensor:

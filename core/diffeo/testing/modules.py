@@ -10,7 +10,7 @@ from diffeo.bijector import Bijector
 from diffeo.testing.inputs import Inputs, directions
 from diffeo.testing.reporting import expect, expect_equal
 
-__all__ = ["check_deepcopy", "check_meta", "check_state"]
+__all__ = ["check_deepcopy", "check_devices", "check_meta", "check_state"]
 
 
 def check_meta(make: Callable[[], Bijector], inputs: Inputs) -> None:
@@ -27,6 +27,26 @@ def check_meta(make: Callable[[], Bijector], inputs: Inputs) -> None:
         expect(law, out.shape == want, f"expected shape {want}; got {tuple(out.shape)}")
         expect(law, log_det.shape == want[:1], f"expected a log-det of shape {want[:1]}; got {tuple(log_det.shape)}")
         expect(law, out.device.type == log_det.device.type == "meta", f"expected meta tensors; got {out.device}")
+
+
+def check_devices(bijector: Bijector, inputs: Inputs) -> None:
+    """After ``.to(device)`` it computes there: on an accelerator where there is one, on the meta device otherwise.
+
+    A tensor that is neither a parameter nor a buffer stays behind, and shows up on either. What reads values of tensors
+    cannot run on the meta device, and is let through there.
+    """
+    device = "cuda" if torch.cuda.is_available() else "meta"
+    moved, there = copy.deepcopy(bijector).to(device), inputs.to(device=device)
+    for way in directions(moved, there):
+        try:
+            out, log_det = way.call(way.source, context=there.context)
+        except (RuntimeError, NotImplementedError) as error:
+            if "meta tensor" in str(error):
+                continue
+            raise
+        law = f"devices ({way.name})"
+        expect(law, out.device.type == device, f"expected values on {device}; got {out.device}")
+        expect(law, log_det.device.type == device, f"expected log-dets on {device}; got {log_det.device}")
 
 
 def check_deepcopy(bijector: Bijector, inputs: Inputs) -> None:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diffeo import Bijector, DataInitialized
+from diffeo import Bijector, Capabilities, DataInitialized
 from diffeo_bijectors.config_linear import ActNorm
 from diffeo_bijectors.events import Shape, constant_log_det, per_channel, require_dimension
 
@@ -57,6 +57,8 @@ class ActNormBijector(Bijector, DataInitialized):
     >>> bool(y.mean().abs() < 1e-4), log_det.shape
     (True, torch.Size([16]))
     """
+
+    capabilities = Capabilities(twice_differentiable=True)
 
     def __init__(self, config: ActNorm, shape: Shape, context_shape: Shape | None = None) -> None:
         require_dimension(shape)

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from diffeo import Capabilities
 from diffeo_bijectors.config import Additive
 from diffeo_bijectors.elementwise import Elementwise
 
@@ -22,6 +23,8 @@ class AdditiveElementwise(Elementwise):
     >>> y.item(), log_det.item()
     (1.5, 0.0)
     """
+
+    capabilities = Capabilities(context="all", preserves_volume=True, twice_differentiable=True)
 
     def __init__(self, config: Additive) -> None:
         super().__init__(num_params=1)

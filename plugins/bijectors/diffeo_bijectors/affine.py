@@ -29,6 +29,8 @@ class AffineElementwise(Elementwise):
     (8.4366, 1.0)
     """
 
+    capabilities = diffeo.Capabilities(context="all", twice_differentiable=True)
+
     def __init__(self, config: Affine) -> None:
         super().__init__(num_params=2)
         self.scale = diffeo.make(config.scale, at="scale")

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import diffeo
+from diffeo import Capabilities
 from diffeo_bijectors.config import Autoregressive
 from diffeo_bijectors.elementwise import Elementwise
 from diffeo_bijectors.events import Shape, batch_shape, sum_event
@@ -47,6 +48,13 @@ class AutoregressiveBijector(diffeo.Bijector):
         self.transform = diffeo.make(config.transform, at="transform")
         self.size = math.prod(self.in_shape)
         self.network = MaskedMLP(self.size, self.transform.num_params, config.hidden, self.context_shape)
+        transform = self.transform.capabilities
+        self.capabilities = Capabilities(
+            inverse=transform.inverse,
+            context="all",
+            preserves_volume=transform.preserves_volume,
+            twice_differentiable=transform.twice_differentiable,
+        )
 
     def params(self, flat: Float[Tensor, "*B D"], *, context: Tensor | None = None) -> Float[Tensor, " P *B D"]:
         """The transform's parameters for flattened events; column i depends on the columns before i only."""

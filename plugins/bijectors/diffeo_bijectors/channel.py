@@ -16,6 +16,8 @@ class ChannelSplit(Split):
 
     Shapes: event ``(C, ...)`` of any rank >= 1 with C >= 2; on a vector it is the split ``half``.
 
+    Source: the channel-wise mask of Dinh et al. 2017, arXiv:1605.08803, section 3.4.
+
     >>> import diffeo
     >>> split = diffeo.build("split", "channel", shape=(4, 8, 8))
     >>> split.kept_shape, split.changed_shape

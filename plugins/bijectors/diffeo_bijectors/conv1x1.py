@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_linear import Conv1x1
 from diffeo_bijectors.events import Shape, constant_log_det, full_precision, positions, require_image
 from diffeo_bijectors.lu import LUMatrix
-from diffeo_bijectors.rows import as_rows
+from diffeo_bijectors.rows import ONE_BY_ONE, as_rows
 
 __all__ = ["Conv1x1Bijector", "DenseMatrix"]
 
@@ -88,12 +88,16 @@ class Conv1x1Bijector(Bijector):
     (True, torch.Size([2]))
     """
 
+    capabilities = Capabilities(twice_differentiable=True)
+
     def __init__(self, config: Conv1x1, shape: Shape, context_shape: Shape | None = None) -> None:
         require_image(shape)
         super().__init__(shape, None, context_shape)
         self.matrix = matrix(config, self.in_shape[0])
         self.bias = nn.Parameter(torch.zeros(self.in_shape[0]))
         self.parametrization = config.parametrization
+        if self.in_shape[0] == 1 and config.parametrization == "lu":
+            self.capabilities = Capabilities(twice_differentiable=True, idle={"matrix.entries": ONE_BY_ONE})
 
     def forward(
         self, x: Float[Tensor, "*B C H W"], *, context: Tensor | None = None

@@ -47,6 +47,7 @@ class ConvResNetNetwork(diffeo.Network):
     ) -> None:
         check_images(in_shape, out_shape, context_shape)
         super().__init__(in_shape, out_shape, context_shape)
+        self.capabilities = diffeo.Capabilities(context="all", batch_statistics=config.norm == "batch")
         self.takes_vector = context_shape is not None and len(context_shape) == 1
         beside = context_shape[0] if context_shape is not None and not self.takes_vector else 0
         features = context_shape[0] if context_shape is not None and self.takes_vector else None

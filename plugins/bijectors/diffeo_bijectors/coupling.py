@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import diffeo
+from diffeo import Capabilities
 from diffeo_bijectors.config import Coupling
 from diffeo_bijectors.elementwise import Elementwise
 from diffeo_bijectors.events import Shape, batch_shape, sum_event
@@ -51,6 +52,14 @@ class CouplingBijector(diffeo.Bijector):
         params_shape = (self.transform.num_params * size, *rest)
         self.network = diffeo.make(
             config.network, self.split.kept_shape, params_shape, self.context_shape, at="network"
+        )
+        transform, network = self.transform.capabilities, self.network.capabilities
+        self.capabilities = Capabilities(
+            inverse=transform.inverse,
+            context="none" if network.context == "none" else "some",
+            preserves_volume=transform.preserves_volume,
+            twice_differentiable=transform.twice_differentiable and network.twice_differentiable,
+            batch_statistics=network.batch_statistics,
         )
 
     def params(

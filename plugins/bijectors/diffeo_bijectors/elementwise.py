@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from diffeo import Capabilities
+
 __all__ = ["Elementwise"]
 
 
@@ -34,6 +36,8 @@ class Elementwise(nn.Module, ABC):
     """
 
     num_params: int
+    capabilities: Capabilities = Capabilities(context="all")
+    """What it declares; the parameters are its context."""
 
     def __init__(self, num_params: int) -> None:
         super().__init__()

@@ -12,6 +12,8 @@ __all__ = ["ExpScale"]
 class ExpScale(Scale):
     """``c(raw) = raw``: the scale is ``exp(raw)``. Range: all of R, so nothing keeps a deep flow from overflowing.
 
+    Shapes: those of raw.
+
     >>> import torch, diffeo
     >>> diffeo.build("scale", "exp")(torch.tensor(3.0)).item()
     3.0

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_preprocessing import Logit
 from diffeo_bijectors.events import Shape, sum_event
 
@@ -53,6 +53,8 @@ class LogitBijector(Bijector):
     >>> LogitBijector(Logit(alpha=0.0), (2,))(torch.tensor([0.5, 0.5]))
     (tensor([0., 0.]), tensor(2.7726))
     """
+
+    capabilities = Capabilities(domain="unit", twice_differentiable=True)
 
     def __init__(self, config: Logit, shape: Shape, context_shape: Shape | None = None) -> None:
         super().__init__(shape, None, context_shape)

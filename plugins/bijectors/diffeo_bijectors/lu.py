@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_linear import LULinear
 from diffeo_bijectors.events import Shape, constant_log_det, full_precision, require_vector
-from diffeo_bijectors.rows import as_rows, unit_lower_triangle, upper_triangle
+from diffeo_bijectors.rows import ONE_BY_ONE, as_rows, unit_lower_triangle, upper_triangle
 
 __all__ = ["LULinearBijector", "LUMatrix"]
 
@@ -90,12 +90,16 @@ class LULinearBijector(Bijector):
     (True, torch.Size([10]))
     """
 
+    capabilities = Capabilities(twice_differentiable=True)
+
     def __init__(self, config: LULinear, shape: Shape, context_shape: Shape | None = None) -> None:
         require_vector(shape)
         super().__init__(shape, None, context_shape)
         self.matrix = LUMatrix(self.in_shape[0], init=config.init, permute=config.permute)
         self.bias = nn.Parameter(torch.zeros(self.in_shape))
         self.init = config.init
+        if self.in_shape == (1,):
+            self.capabilities = Capabilities(twice_differentiable=True, idle={"matrix.entries": ONE_BY_ONE})
 
     def forward(
         self, x: Float[Tensor, "*B D"], *, context: Tensor | None = None

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_linear import Permutation, Reverse, Shuffle
 from diffeo_bijectors.events import Shape, require_dimension, zero_log_det
 
@@ -31,6 +31,8 @@ class ReverseBijector(Bijector):
     >>> ReverseBijector(Reverse(), (3,))(torch.tensor([1.0, 2.0, 3.0]))
     (tensor([3., 2., 1.]), tensor(0.))
     """
+
+    capabilities = Capabilities(preserves_volume=True, twice_differentiable=True)
 
     def __init__(self, config: Reverse, shape: Shape, context_shape: Shape | None = None) -> None:
         require_dimension(shape)
@@ -64,6 +66,8 @@ class ShuffleBijector(Bijector):
 
     indices: Tensor
 
+    capabilities = Capabilities(preserves_volume=True, twice_differentiable=True)
+
     def __init__(self, config: Shuffle, shape: Shape, context_shape: Shape | None = None) -> None:
         require_dimension(shape)
         super().__init__(shape, None, context_shape)
@@ -94,6 +98,8 @@ class PermutationBijector(Bijector):
     """
 
     indices: Tensor
+
+    capabilities = Capabilities(preserves_volume=True, twice_differentiable=True)
 
     def __init__(self, config: Permutation, shape: Shape, context_shape: Shape | None = None) -> None:
         require_dimension(shape)

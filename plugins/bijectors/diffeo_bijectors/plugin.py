@@ -15,12 +15,14 @@ KINDS = [
         plural="elementwise",
         protocol="diffeo_bijectors.elementwise:Elementwise",
         summary="A monotonic map of single entries whose parameters a network computes; used by coupling and autoregressive.",
+        laws="diffeo_bijectors.laws:ELEMENTWISE",
     ),
     Kind(
         name="scale",
         plural="scales",
         protocol="diffeo_bijectors.scale:Scale",
         summary="From a raw network output to a log-scale.",
+        laws="diffeo_bijectors.laws:SCALE",
     ),
     Kind(
         name="split",
@@ -28,6 +30,7 @@ KINDS = [
         protocol="diffeo_bijectors.split:Split",
         built_with=("shape",),
         summary="Which entries of an event a coupling keeps and which it changes.",
+        laws="diffeo_bijectors.laws:SPLIT",
     ),
 ]
 
@@ -41,6 +44,7 @@ def record(kind: str, name: str, config: str, implementation: str, summary: str,
         implementation=f"diffeo_bijectors.{implementation}",
         summary=summary,
         source=source,
+        cases="diffeo_bijectors.conformance:CASES",
     )
 
 

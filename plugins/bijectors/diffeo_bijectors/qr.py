@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_linear import QRLinear
 from diffeo_bijectors.events import Shape, constant_log_det, full_precision, require_vector
-from diffeo_bijectors.rows import as_rows, upper_triangle
+from diffeo_bijectors.rows import ONE_BY_ONE, as_rows, upper_triangle
 
 __all__ = ["QRLinearBijector"]
 
@@ -68,6 +68,8 @@ class QRLinearBijector(Bijector):
     (True, torch.Size([10]))
     """
 
+    capabilities = Capabilities(twice_differentiable=True)
+
     def __init__(self, config: QRLinear, shape: Shape, context_shape: Shape | None = None) -> None:
         require_vector(shape)
         super().__init__(shape, None, context_shape)
@@ -78,6 +80,9 @@ class QRLinearBijector(Bijector):
         self.log_diagonal = nn.Parameter(torch.zeros(size))
         self.bias = nn.Parameter(torch.zeros(size))
         self.init = config.init
+        if size == 1:
+            idle = {"entries": ONE_BY_ONE, "vectors": "on the line every reflection is x -> -x"}
+            self.capabilities = Capabilities(twice_differentiable=True, idle=idle)
         if config.init == "uniform":
             bound = 1 / math.sqrt(size)
             nn.init.uniform_(self.entries, -bound, bound)

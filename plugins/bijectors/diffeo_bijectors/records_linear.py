@@ -4,6 +4,7 @@ from diffeo_registry import Component
 
 GLOW = "Kingma & Dhariwal 2018, arXiv:1807.03039"
 REALNVP = "Dinh et al. 2017, arXiv:1605.08803"
+CASES = "diffeo_bijectors.conformance:CASES"
 
 
 def bijector(name: str, config: str, implementation: str, summary: str, source: str = "") -> Component:
@@ -15,6 +16,7 @@ def bijector(name: str, config: str, implementation: str, summary: str, source: 
         implementation=f"diffeo_bijectors.{implementation}",
         summary=summary,
         source=source,
+        cases=CASES,
     )
 
 
@@ -100,5 +102,6 @@ COMPONENTS = [
         implementation="diffeo_bijectors.uniform:UniformDequantization",
         summary="Adds uniform noise in [0, 1) to integers.",
         source="Theis et al. 2016, arXiv:1511.01844",
+        cases=CASES,
     ),
 ]

@@ -5,7 +5,7 @@ import math
 from jaxtyping import Float
 from torch import Tensor
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_preprocessing import Reshape
 from diffeo_bijectors.events import Shape, batch_shape, zero_log_det
 
@@ -38,6 +38,8 @@ class ReshapeBijector(Bijector):
     >>> ReshapeBijector(Reshape(), (1, 28, 28))(torch.zeros(5, 1, 28, 28))[0].shape
     torch.Size([5, 784])
     """
+
+    capabilities = Capabilities(preserves_volume=True, twice_differentiable=True)
 
     def __init__(self, config: Reshape, shape: Shape, context_shape: Shape | None = None) -> None:
         super().__init__(shape, resolve(tuple(config.shape), tuple(shape)), context_shape)

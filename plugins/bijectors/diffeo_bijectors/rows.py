@@ -6,7 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["as_rows", "unit_lower_triangle", "upper_triangle"]
+__all__ = ["ONE_BY_ONE", "as_rows", "unit_lower_triangle", "upper_triangle"]
+
+ONE_BY_ONE = "a 1 x 1 matrix has no entries beside its diagonal"
+"""Why the entries of a factor may be without a gradient."""
 
 
 def as_rows(x: Float[Tensor, "*B D"]) -> Float[Tensor, "N D"]:

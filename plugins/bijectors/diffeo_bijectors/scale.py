@@ -5,6 +5,8 @@ from abc import ABC, abstractmethod
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from diffeo import Capabilities
+
 __all__ = ["Scale"]
 
 
@@ -19,6 +21,8 @@ class Scale(nn.Module, ABC):
     * The docstring states the range of ``c``: it bounds how much one layer stretches or shrinks.
     * An implementation is built as ``Implementation(config)``.
     """
+
+    capabilities: Capabilities = Capabilities()
 
     @abstractmethod
     def forward(self, raw: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:

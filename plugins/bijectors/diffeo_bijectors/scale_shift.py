@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_preprocessing import ScaleShift
 from diffeo_bijectors.events import Shape, constant_log_det, per_channel, positions, require_dimension
 
@@ -44,6 +44,8 @@ class ScaleShiftBijector(Bijector):
     """
 
     shift: Tensor
+
+    capabilities = Capabilities(twice_differentiable=True)
 
     def __init__(self, config: ScaleShift, shape: Shape, context_shape: Shape | None = None) -> None:
         require_dimension(shape)

@@ -17,7 +17,9 @@ class SigmoidScale(Scale):
 
     Range: (-inf, log(1 + exp(-shift))), which is (-inf, 0.127) for shift 2. The usual form has no second term and so
     shrinks by ``sigmoid(2) = 0.88`` where the raw output is 0; subtracting it makes 0 the identity (to
-    rounding) and only changes each log-scale by a constant.
+    rounding) and only changes each log-scale by a constant. Shapes: those of raw.
+
+    Source: Kingma & Dhariwal 2018, arXiv:1807.03039, released code.
 
     >>> import torch, diffeo
     >>> scale = diffeo.build("scale", "sigmoid")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_preprocessing import Softplus
 from diffeo_bijectors.events import Shape, sum_event
 
@@ -44,6 +44,8 @@ class SoftplusBijector(Bijector):
     >>> SoftplusBijector(Softplus(), (1,)).inverse(torch.tensor([0.0]))
     (tensor([0.6931]), tensor(-0.6931))
     """
+
+    capabilities = Capabilities(domain="positive", twice_differentiable=True)
 
     def __init__(self, config: Softplus, shape: Shape, context_shape: Shape | None = None) -> None:
         super().__init__(shape, None, context_shape)

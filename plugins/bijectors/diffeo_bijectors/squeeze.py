@@ -6,7 +6,7 @@ Dimensions: B any batch shape, C channels, H and W the sides of the image, f the
 from jaxtyping import Float
 from torch import Tensor
 
-from diffeo import Bijector
+from diffeo import Bijector, Capabilities
 from diffeo_bijectors.config_preprocessing import Squeeze
 from diffeo_bijectors.events import Shape, batch_shape, require_image, zero_log_det
 
@@ -35,6 +35,8 @@ class SqueezeBijector(Bijector):
     >>> y.flatten()
     tensor([0., 1., 2., 3.])
     """
+
+    capabilities = Capabilities(preserves_volume=True, twice_differentiable=True)
 
     def __init__(self, config: Squeeze, shape: Shape, context_shape: Shape | None = None) -> None:
         require_image(shape)

@@ -11,7 +11,7 @@ __all__ = ["TanhScale"]
 
 
 class TanhScale(Scale):
-    """``c(raw) = bound * tanh(raw / bound)``: slope 1 at 0, range (-bound, bound).
+    """``c(raw) = bound * tanh(raw / bound)``: slope 1 at 0, range (-bound, bound). Shapes: those of raw.
 
     >>> import torch, diffeo
     >>> round(diffeo.build("scale", {"tanh": {"bound": 2.0}})(torch.tensor(100.0)).item(), 4)

@@ -6,7 +6,7 @@ Dimensions: B any batch shape.
 import torch
 from torch import Tensor
 
-from diffeo import Augmenter
+from diffeo import Augmenter, Capabilities
 from diffeo_bijectors.config_preprocessing import Uniform
 from diffeo_bijectors.events import Shape, zero_log_det
 
@@ -41,6 +41,8 @@ class UniformDequantization(Augmenter):
     >>> layer.strip(y), log_weight
     (tensor([  3., 255.]), tensor(0.))
     """
+
+    capabilities = Capabilities(domain="integers")
 
     def __init__(self, config: Uniform, shape: Shape, context_shape: Shape | None = None) -> None:
         super().__init__(shape, None, context_shape)

@@ -1,139 +1,72 @@
-"""Every law over every case, in float64 unless it is about dtypes."""
+"""Every component keeps the laws of its kind; densities of whole flows integrate to one."""
 
+import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from diffeo.testing import (
-    check_autocast,
-    check_batch_independence,
-    check_batch_shapes,
-    check_compile,
-    check_context,
-    check_deepcopy,
-    check_dtypes,
-    check_finite,
-    check_functional_call,
-    check_gradients,
-    check_jacrev,
-    check_log_det,
-    check_meta,
-    check_normalized,
-    check_round_trip,
-    check_state,
-    check_vmap,
-)
+from diffeo.testing import Check, check_compile, check_normalized, conformance
+from diffeo_bijectors.conformance import SMALL_CONV, SMALL_MLP, SMALL_RESIDUAL, SPLINE, VECTOR, coupling
 
-BEYOND = 10.0
-"""Inputs are scaled by this to leave the usual range: 15 standard deviations of a standard normal, far outside a spline's box."""
+CHECKS = conformance("diffeo-bijectors")
 
 
-def test_round_trip(case: Any) -> None:
-    bijector = case.build()
-    check_round_trip(bijector, case.inputs(bijector))
-
-
-def test_log_det(case: Any) -> None:
-    bijector = case.build()
-    check_log_det(bijector, case.inputs(bijector), preserves_volume=case.preserves_volume)
-
-
-def test_gradients(case: Any) -> None:
-    bijector = case.build()
-    check_gradients(bijector, case.inputs(bijector))
-
-
-def test_finite_beyond_the_usual_range(case: Any) -> None:
-    bijector = case.build(torch.float32)
-    inputs = case.inputs(bijector, dtype=torch.float32)
-    far = inputs._replace(x=BEYOND * inputs.x if case.domain == "real" else inputs.x, y=BEYOND * inputs.y)
-    check_finite(bijector, far)
-
-
-def test_batch_shapes(case: Any) -> None:
-    bijector = case.build()
-    check_batch_shapes(bijector, case.inputs(bijector))
-
-
-def test_batch_independence(case: Any) -> None:
-    bijector = case.build()
-    check_batch_independence(bijector, case.inputs(bijector))
-
-
-def test_context(context_case: Any) -> None:
-    bijector = context_case.build()
-    check_context(bijector, context_case.inputs(bijector), outputs=context_case.depends)
-
-
-def test_dtypes(case: Any) -> None:
-    bijector = case.build()
-    check_dtypes(bijector, case.inputs(bijector))
-
-
-def test_autocast(case: Any) -> None:
-    bijector = case.build()
-    check_autocast(bijector, case.inputs(bijector))
-
-
-def test_vmap(case: Any) -> None:
-    bijector = case.build()
-    check_vmap(bijector, case.inputs(bijector))
-
-
-def test_jacrev(one_each: Any) -> None:
-    bijector = one_each.build()
-    check_jacrev(bijector, one_each.inputs(bijector))
-
-
-def test_functional_call(case: Any) -> None:
-    bijector = case.build()
-    check_functional_call(bijector, case.inputs(bijector))
-
-
-def test_meta(case: Any) -> None:
-    check_meta(case.make, case.inputs(case.make()))
-
-
-def test_deepcopy(case: Any) -> None:
-    bijector = case.build()
-    check_deepcopy(bijector, case.inputs(bijector))
-
-
-def test_state(case: Any) -> None:
-    bijector = case.build()
-    check_state(bijector, case.make, case.inputs(bijector))
-
-
-def test_compile(one_each: Any) -> None:
-    bijector = one_each.build()
-    check_compile(bijector, one_each.inputs(bijector))
+@pytest.mark.parametrize("check", [check for check in CHECKS if not check.is_extra], ids=str)
+def test_conformance(check: Check) -> None:
+    check()
 
 
 @pytest.mark.long
-def test_compile_every_case(case: Any) -> None:
-    bijector = case.build()
-    check_compile(bijector, case.inputs(bijector))
+@pytest.mark.parametrize("check", [check for check in CHECKS if check.is_extra], ids=str)
+def test_slow_conformance(check: Check) -> None:
+    check()
+
+
+COMPILED = [
+    check for check in CHECKS if check.law.name == "compile" and check.kind == "bijector" and not check.is_extra
+]
 
 
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor imports torch's own deprecated code
-def test_compile_with_inductor(one_each: Any) -> None:
-    bijector = one_each.build()
-    check_compile(bijector, one_each.inputs(bijector), backend="inductor")
+@pytest.mark.parametrize("check", COMPILED, ids=str)
+def test_compile_with_inductor(check: Check, tmp_path: Path) -> None:
+    subject = check.subject(tmp_path)
+    bijector = subject.map()
+    check_compile(bijector, subject.inputs(bijector), backend="inductor")
+
+
+PRODUCT = [
+    *(
+        coupling({split: {"swap": swap}}, transform, network, VECTOR, context=context)
+        for split, transform, network, context, swap in itertools.product(
+            ("half", "alternate"),
+            ("additive", "affine", SPLINE),
+            (SMALL_MLP, SMALL_RESIDUAL),
+            (False, True),
+            (False, True),
+        )
+    ),
+    *(
+        coupling({split: {"swap": swap}}, transform, network, (2, 2, 4), context=context)
+        for split, transform, network, context, swap in itertools.product(
+            ("channel", "checkerboard"),
+            ("additive", {"affine": {"scale": "exp"}}, SPLINE),
+            (SMALL_MLP, SMALL_RESIDUAL, SMALL_CONV),
+            (False, True),
+            (False, True),
+        )
+    ),
+]
+DECISIVE = {"round_trip", "log_det", "gradients", "batch_shapes", "vmap", "context"}
+EVERY_COUPLING = [check for check in conformance("bijector/coupling", cases=PRODUCT) if check.law.name in DECISIVE]
 
 
 @pytest.mark.long
-def test_every_coupling(product: Any) -> None:
-    bijector = product.build()
-    inputs = product.inputs(bijector)
-    check_round_trip(bijector, inputs)
-    check_log_det(bijector, inputs, preserves_volume=product.preserves_volume)
-    check_gradients(bijector, inputs)
-    check_batch_shapes(bijector, inputs)
-    check_vmap(bijector, inputs)
-    if product.context_shape is not None:
-        check_context(bijector, inputs, outputs=product.depends)
+@pytest.mark.parametrize("check", EVERY_COUPLING, ids=str)
+def test_every_coupling(check: Check) -> None:
+    check()
 
 
 PLANE: list[Any] = [

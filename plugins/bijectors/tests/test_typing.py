@@ -3,46 +3,44 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 CHECK = """
-import importlib.util, sys
+from pathlib import Path
 from jaxtyping import install_import_hook
 
 install_import_hook(["diffeo", "diffeo_bijectors"], "beartype.beartype")
-spec = importlib.util.spec_from_file_location("table", sys.argv[1])
-table = importlib.util.module_from_spec(spec)
-sys.modules["table"] = table
-spec.loader.exec_module(table)
 
 import torch
 import jaxtyping
-from diffeo.testing.inputs import directions
+import diffeo
+from diffeo.testing import conformance, directions
 
-for case in table.CASES:
-    bijector = case.build(torch.float32)
+MAPS = ("bijector", "elementwise", "network", "scale")
+subjects = [check.subject(Path()) for check in conformance("diffeo-bijectors") if check.law.name == "builds"]
+subjects = [subject for subject in subjects if subject.kind in MAPS]
+for subject in subjects:
+    bijector = subject.map(torch.float32)
     for batch in ((6,), (), (2, 3), (0,)):
-        for way in directions(bijector, case.inputs(bijector, dtype=torch.float32).reshaped(batch)):
-            context = None if case.context_shape is None else torch.randn(*batch, *case.context_shape)
-            way.call(way.source, context=context)
+        inputs = subject.inputs(bijector, dtype=torch.float32).reshaped(batch)
+        for way in directions(bijector, inputs):
+            way.call(way.source, context=inputs.context)
 spec = {"flow": {"steps": ["actnorm"], "base": "standard_normal", "dequantization": "uniform"}}
-flow = table.diffeo.build("model", spec, shape=(2,))
+flow = diffeo.build("model", spec, shape=(2,))
 flow.elbo(torch.zeros(3, 2, dtype=torch.uint8))
 
-layer = table.diffeo.build("bijector", "conv1x1", shape=(2, 3, 3))
+layer = diffeo.build("bijector", "conv1x1", shape=(2, 3, 3))
 try:
     layer(torch.zeros(5, 2, 3, 3, dtype=torch.int64))
 except jaxtyping.TypeCheckError:
-    print("checked", len(table.CASES))
+    print("checked", len(subjects))
 else:
     raise SystemExit("the import hook is not in effect: an integer image was accepted")
 """
 
 
 def test_annotations_hold_at_run_time() -> None:
-    table = Path(__file__).parent / "conftest.py"
     done = subprocess.run(
-        [sys.executable, "-c", CHECK, str(table)],
+        [sys.executable, "-c", CHECK],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -14,6 +14,7 @@ def _dataset(name: str, module: str, config: str, summary: str, source: str = ""
         implementation=f"diffeo_data.{module}:{config}Dataset",
         summary=summary,
         source=source,
+        cases="diffeo_data.conformance:CASES",
     )
 
 

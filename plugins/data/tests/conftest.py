@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import diffeo_data
+import diffeo
+from diffeo_data.conformance import CASES
+from diffeo_registry import load_reference
 
 
 def idx_bytes(array: np.ndarray) -> bytes:
@@ -56,47 +58,9 @@ def image_files() -> Callable[..., dict[str, np.ndarray]]:
     return write
 
 
-CASES = (
-    "fashion_mnist",
-    "fashion_mnist_small",
-    "checkerboard",
-    "two_moons",
-    "eight_gaussians",
-    "rings",
-    "pinwheel",
-    "two_spirals",
-    "csv",
-    "npy",
-    "image_folder",
-    "image_folder_on_demand",
-)
-
-
-@pytest.fixture(params=CASES)
-def make_dataset(request, tmp_path_factory, fashion_files, image_files) -> Callable[[int], Any]:
-    """Seed -> data set, for every data set of the package, with flips and contexts where there are any."""
-    folder = tmp_path_factory.mktemp(request.param)
-    random = np.random.default_rng(1)
-    match request.param:
-        case "fashion_mnist":
-            fashion_files(folder)
-            config = diffeo_data.FashionMnist(folder=folder, pad=2, pool=2, flip=0.5, context="label", num_val=10)
-        case "fashion_mnist_small":
-            config = diffeo_data.FashionMnistSmall(pool=2, flip=0.5, context="label")
-        case "csv":
-            rows = random.normal(size=(40, 3))
-            np.savetxt(folder / "rows.csv", rows, delimiter=",", header="a,b,c", comments="")
-            config = diffeo_data.Csv(path=folder / "rows.csv", context=("b",))
-        case "npy":
-            np.savez(folder / "rows.npz", x=random.normal(size=(40, 2, 3)), c=random.normal(size=(40, 4)))
-            config = diffeo_data.Npy(path=folder / "rows.npz", x="x", context="c")
-        case "image_folder" | "image_folder_on_demand":
-            image_files(folder)
-            keep = request.param == "image_folder"
-            config = diffeo_data.ImageFolder(
-                path=folder, size=8, num_classes=2, context="label", flip=0.5, in_memory=keep
-            )
-        case name:
-            config = getattr(diffeo_data, "".join(word.title() for word in name.split("_")))(num_val=50, num_test=70)
-    implementation = getattr(diffeo_data, f"{type(config).__name__}Dataset")
-    return lambda seed: implementation(config, seed)
+@pytest.fixture(params=CASES, ids=lambda case: case.files.partition(":")[2] or case.name)
+def make_dataset(request, tmp_path) -> Callable[[int], Any]:
+    """Seed -> data set, for every case of the package, with flips and contexts where there are any."""
+    case = request.param
+    spec = load_reference(case.files)(tmp_path) if case.files else case.spec
+    return lambda seed: diffeo.build("dataset", spec, seed=seed)

@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from diffeo import Dataset
-
 SPLITS = ("train", "val", "test")
 
 
@@ -20,59 +18,11 @@ def rows_of(data, split):
     return [row.numpy().tobytes() for row in x]
 
 
-def test_a_batch_has_the_shapes_that_are_announced(make_dataset):
-    data = make_dataset(0)
-    assert isinstance(data, Dataset)
-    data.prepare()
-    for split in SPLITS:
-        batch = data.batch(split, torch.arange(3))
-        assert {name: tuple(values.shape[1:]) for name, values in batch.items()} == data.shapes
-        assert all(len(values) == 3 for values in batch.values())
-
-
-def test_an_empty_batch_has_the_same_shapes(make_dataset):
-    empty = torch.arange(0)
-    batch = make_dataset(0).batch("train", empty, empty)
-    assert {name: tuple(values.shape) for name, values in batch.items()} == {
-        name: (0, *shape) for name, shape in make_dataset(0).shapes.items()
-    }
-
-
-@pytest.mark.parametrize("split", SPLITS)
-@pytest.mark.parametrize("seeded", [True, False])
-def test_a_batch_depends_on_its_arguments_alone(make_dataset, split, seeded):
-    indices = torch.tensor([1, 0, 2, 1])
-    seeds = torch.tensor([5, -6, 2**62, 8]) if seeded else None
-    data = make_dataset(0)
-    first = data.batch(split, indices, seeds)
-    data.batch(split, torch.tensor([0]))
-    assert same(data.batch(split, indices, seeds), first)
-    assert same(make_dataset(0).batch(split, indices, seeds), first)
-
-
-@pytest.mark.parametrize("split", SPLITS)
-def test_rows_do_not_depend_on_their_neighbours(make_dataset, split):
-    data = make_dataset(0)
-    indices, seeds = torch.tensor([1, 0, 2, 1]), torch.tensor([5, 6, 7, 8])
-    whole = data.batch(split, indices, seeds)
-    order = torch.tensor([3, 1, 0])
-    part = data.batch(split, indices[order], seeds[order])
-    assert same(part, {name: values[order] for name, values in whole.items()})
-
-
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_held_out_examples_do_not_change_with_seeds(make_dataset, split):
     data, indices = make_dataset(0), torch.arange(2)
     assert same(data.batch(split, indices, torch.tensor([1, 2])), data.batch(split, indices, torch.tensor([3, 4])))
     assert same(data.batch(split, indices, torch.tensor([1, 2])), data.batch(split, indices))
-
-
-def test_splits_are_disjoint(make_dataset):
-    data = make_dataset(0)
-    train, val, test = (set(rows_of(data, split)) for split in SPLITS)
-    assert not train & val
-    assert not train & test
-    assert not val & test
 
 
 def test_the_assignment_to_splits_follows_the_seed(make_dataset):
