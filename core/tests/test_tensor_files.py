@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save
 
 from diffeo import CheckpointError, tensor_files
 from diffeo.tensor_files import DTYPES, HEADER_LIMIT, parse_tensors, read_tensors, tensor_index, write_tensors
@@ -55,3 +56,10 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(tensor_files, "_parse_head", truncate)
     with pytest.raises(CheckpointError, match="expected a file that is finished; got one that changed while"):
         read_tensors(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"note": '{"ä": "\\n\u2028"}'}])
+def test_the_bytes_are_those_of_the_library(metadata):
+    shapes = [(), (0,), (3,), (2, 5)]
+    tensors = {f"{shape}.{code}": torch.ones(shape).to(dtype) for code, dtype in DTYPES.items() for shape in shapes}
+    assert write_tensors(tensors, metadata) == save(tensors, metadata)
