@@ -34,8 +34,13 @@ def launched_folder(spec: Spec, out: str | os.PathLike[str] | None, launch: str)
     """The folder that an earlier attempt of this ``launch`` has begun, where torchrun has restarted its processes."""
     stem = "run" if spec.origin is None else spec.origin.name
     places = [Path(out)] if out is not None else sorted(Path("runs").glob(f"{stem}-*"))
-    begun = [place for place in places if (place / "spec.yaml").exists() and (place / LAUNCH).exists()]
-    return next((place for place in begun if (place / LAUNCH).read_text() == launch), None)
+    return next((place for place in places if launch in _launches(place)), None)
+
+
+def _launches(place: Path) -> list[str]:
+    """Which commands began the runs in a folder: one run, or one for each of many seeds."""
+    begun = [path.parent for path in (place / "spec.yaml", *place.glob("seed-*/spec.yaml")) if path.exists()]
+    return [(folder / LAUNCH).read_text() for folder in begun if (folder / LAUNCH).exists()]
 
 
 def begin_folder(folder: Path, spec: str, launch: str) -> None:

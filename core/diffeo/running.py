@@ -47,9 +47,9 @@ def train(
     run goes on from its newest checkpoint.
     """
     with joined(spec.trainer.timeout) as world:
-        folder, is_begun = _agree_on_folder(spec, out, world)
+        folder, is_begun = agree_on_folder(spec, out, world)
         if is_begun:
-            return _resume(folder, world, until, show_progress=show_progress)
+            return go_on(load_spec(spec_file(folder)), folder, world, until, show_progress=show_progress)
         stop = StopSignals()
         with stop.caught(), _threads(spec):
             loop = world.together(lambda: prepare(spec, folder, world))
@@ -65,8 +65,9 @@ def resume(path: str | os.PathLike[str], *, until: int | None = None, show_progr
     A run that ended before its first checkpoint begins again, which is the same. Damaged checkpoints are moved aside.
     """
     folder = Path(path)
-    with joined(load_spec(spec_file(folder)).trainer.timeout) as world:
-        return _resume(folder, world, until, show_progress=show_progress)
+    spec = load_spec(spec_file(folder))
+    with joined(spec.trainer.timeout) as world:
+        return go_on(spec, folder, world, until, show_progress=show_progress)
 
 
 def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
@@ -90,8 +91,8 @@ def prepare(spec: Spec, folder: Path, world: World | None = None) -> Loop:
     return loop
 
 
-def _resume(folder: Path, world: World, until: int | None, *, show_progress: bool) -> Run:
-    spec = load_spec(spec_file(folder))
+def go_on(spec: Spec, folder: Path, world: World, until: int | None, *, show_progress: bool) -> Run:
+    """Continue the run of this spec in its folder from the newest whole checkpoint, or from the start if there is none."""
     stop = StopSignals()
     with stop.caught(), _threads(spec):
         loop = world.together(lambda: prepare(spec, folder, world))
@@ -197,7 +198,7 @@ def _trained_run(path: Path, folder: Path, spec: Spec) -> Run:
     return run
 
 
-def _agree_on_folder(spec: Spec, out: str | os.PathLike[str] | None, world: World) -> tuple[Path, bool]:
+def agree_on_folder(spec: Spec, out: str | os.PathLike[str] | None, world: World) -> tuple[Path, bool]:
     """Where the run goes, as the main process sees it, and whether an attempt before a restart has begun it."""
 
     def choose() -> tuple[str, bool]:

@@ -7,7 +7,9 @@ from diffeo_registry import DiffeoError
 
 __all__ = ["is_seed_folder", "parse_seeds", "seed_folders"]
 
-FOLDER = re.compile(r"seed-(\d+)")
+FOLDER = re.compile(r"seed-(0|[1-9][0-9]*)")
+MOST = 10_000
+"""Seeds in one range: more are a slip of the finger."""
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -18,10 +20,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        match = re.fullmatch(r"\s*([0-9]+)(?:-([0-9]+))?\s*", part)
         if match is None or (match[2] is not None and int(match[2]) < int(match[1])):
             raise DiffeoError(f"expected seeds such as 0-9 or 0,2,5-7; got {text!r}")
-        seeds += range(int(match[1]), int(match[2] or match[1]) + 1)
+        some = range(int(match[1]), int(match[2] or match[1]) + 1)
+        if some[-1] - some[0] >= MOST:
+            raise DiffeoError(f"expected at most {MOST} seeds; got {text!r}")
+        seeds += some
     if len(set(seeds)) < len(seeds):
         raise DiffeoError(f"expected every seed once; got {text!r}")
     return tuple(seeds)

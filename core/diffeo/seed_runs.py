@@ -4,22 +4,26 @@ import json
 import math
 import os
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from diffeo import checkpoints
 from diffeo.config_spec import Spec
-from diffeo.run import Run, RunError
-from diffeo.run_folder import new_folder
+from diffeo.launch import joined
+from diffeo.progress import tell
+from diffeo.run import RunError
+from diffeo.run_folder import spec_file
 from diffeo.run_metrics import evaluated
-from diffeo.running import resume, train
-from diffeo.seed_batch import BatchRefusedError
+from diffeo.running import agree_on_folder
+from diffeo.seed_checks import BatchRefusedError
 from diffeo.seed_names import seed_folders
-from diffeo.seed_together import train_batch
+from diffeo.seed_together import Results, train_one_by_one, train_together
 from diffeo.spec_loading import load_spec, reseeded
+from diffeo.stop_signals import StoppedError
+from diffeo.world import World
+from diffeo_registry import DiffeoError
 
 __all__ = ["SeedRuns", "Spread", "resume_seeds", "train_seeds"]
 
@@ -34,7 +38,9 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """The spread of given values."""
+        """The spread of given values; NaN where one of them is not finite."""
+        if not all(map(math.isfinite, values)):
+            return cls(math.nan, math.nan, len(values))
         sd = statistics.stdev(values) if len(values) > 1 else math.nan
         return cls(statistics.fmean(values), sd, len(values))
 
@@ -60,7 +66,7 @@ class SeedRuns:
 
 def train_seeds(
     spec: Spec,
-    seeds: Sequence[int],
+    seeds: Iterable[int],
     out: str | os.PathLike[str] | None = None,
     *,
     until: int | None = None,
@@ -71,68 +77,75 @@ def train_seeds(
     Small models are trained together, as one batch of models; the result is that of separate runs, to rounding. Others, and
     those whose steps draw noise, are trained one after another. A seed that fails does not stop the others.
     """
-    path = new_folder(spec, out)
+    seeds = list(seeds)
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise DiffeoError(f"expected seeds, every one once; got {seeds}")
     specs = {seed: reseeded(spec, seed) for seed in seeds}
-    return _run(specs, path, until, show_progress=show_progress)
+    with joined(spec.trainer.timeout) as world:
+        path, _ = agree_on_folder(spec, out, world)
+        return _run(specs, path, world, until, show_progress=show_progress)
 
 
 def resume_seeds(path: str | os.PathLike[str], *, until: int | None = None, show_progress: bool = True) -> SeedRuns:
     """Go on with all seeds of a folder; those that are finished stay as they are."""
-    specs = {seed: load_spec(folder / "spec.yaml") for seed, folder in seed_folders(Path(path)).items()}
-    return _run(dict(sorted(specs.items())), Path(path), until, show_progress=show_progress)
+    path = Path(path)
+    specs = {seed: load_spec(spec_file(folder)) for seed, folder in sorted(seed_folders(path).items())}
+    if not specs:
+        raise DiffeoError(f"{path}: expected a folder with runs seed-0, seed-1, ...; got none")
+    with joined(next(iter(specs.values())).trainer.timeout) as world:
+        return _run(specs, path, world, until, show_progress=show_progress)
 
 
-def _run(specs: Mapping[int, Spec], path: Path, until: int | None, *, show_progress: bool) -> SeedRuns:
-    left = {seed: spec for seed, spec in specs.items() if not _is_finished(path / f"seed-{seed}", spec)}
-    outcomes, failures = {seed: "finished" for seed in specs if seed not in left}, dict[int, str]()
-    signal: int | None = None
-    runs: Mapping[int, Run | RunError]
+def _run(specs: Mapping[int, Spec], path: Path, world: World, until: int | None, *, show_progress: bool) -> SeedRuns:
+    folders = {seed: path / f"seed-{seed}" for seed in specs}
+    left = _agree_on_rest(specs, folders, world)
+    if len(left) < len(specs) and show_progress and world.is_main:
+        tell(f"finished already: seed {', '.join(str(seed) for seed in specs if seed not in left)}")
+    rest = {folders[seed]: specs[seed] for seed in left}
     try:
-        runs = train_batch(left, path, until, show_progress=show_progress)
-    except BatchRefusedError as refusal:
-        if show_progress and len(left) > 1 and os.environ.get("RANK", "0") == "0":
-            print(f"one seed after another: {refusal}")
-        runs = _one_by_one(left, path, until, show_progress=show_progress)
-    for seed, run in runs.items():
-        if isinstance(run, RunError):
-            outcomes[seed], failures[seed] = "failed", str(run)
-        else:
-            outcomes[seed], signal = run.outcome, run.signal or signal
-    outcomes |= {seed: "stopped" for seed in specs if seed not in outcomes}
-    done = [evaluated(path / f"seed-{seed}") for seed in specs if outcomes[seed] == "finished"]
-    result = SeedRuns(path, dict(sorted(outcomes.items())), failures, _spreads(done), signal)
-    _write_summary(result)
+        runs = _train(rest, world, until, show_progress=show_progress)
+    except StoppedError as stopped:
+        raise StoppedError(stopped.number, path if seed_folders(path) else None) from None
+    result = _result(path, folders, left, runs)
+    world.on_main(lambda: _write_summary(result))
     return result
 
 
-def _one_by_one(
-    specs: Mapping[int, Spec], path: Path, until: int | None, *, show_progress: bool
-) -> dict[int, Run | RunError]:
-    """A run for each seed, until a signal stops one of them."""
-    runs: dict[int, Run | RunError] = {}
-    for seed, spec in specs.items():
-        folder = path / f"seed-{seed}"
-        try:
-            if (folder / "spec.yaml").exists():
-                run = resume(folder, until=until, show_progress=show_progress)
-            else:
-                run = train(spec, folder, until=until, show_progress=show_progress)
-        except RunError as error:
-            runs[seed] = error
-            continue
-        runs[seed] = run
-        if run.signal is not None:
-            break
-    return runs
+def _train(specs: Mapping[Path, Spec], world: World, until: int | None, *, show_progress: bool) -> Results:
+    try:
+        return train_together(specs, world, until, show_progress=show_progress)
+    except BatchRefusedError as refusal:
+        if len(specs) > 1 and show_progress and world.is_main:
+            tell(f"one seed after another: {refusal}")
+    return train_one_by_one(specs, world, until, show_progress=show_progress)
+
+
+def _agree_on_rest(specs: Mapping[int, Spec], folders: Mapping[int, Path], world: World) -> list[int]:
+    """The seeds that are not finished, as the main process sees them."""
+    left = world.on_main(lambda: [seed for seed, spec in specs.items() if not _is_finished(folders[seed], spec)])
+    return json.loads(bytes(world.broadcast(json.dumps(left).encode())))
 
 
 def _is_finished(folder: Path, spec: Spec) -> bool:
     """Whether a seed has been trained to its last step and evaluated."""
-    if not (folder / "report" / "metrics.json").exists():
-        return False
-    steps = [int(match[1]) for path in checkpoints.list_checkpoints(folder / "checkpoints")
-             if (match := checkpoints.NAME.fullmatch(path.name))]  # fmt: skip
-    return bool(steps) and max(steps) >= spec.trainer.steps
+    names = [path.name for path in checkpoints.list_checkpoints(folder / "checkpoints")]
+    steps = [int(match[1]) for name in names if (match := checkpoints.NAME.fullmatch(name))]
+    return (folder / "report" / "metrics.json").exists() and max(steps, default=0) >= spec.trainer.steps
+
+
+def _result(path: Path, folders: Mapping[int, Path], left: Sequence[int], runs: Results) -> SeedRuns:
+    """What became of every seed; those that training did not get to are stopped."""
+    outcomes = {seed: "stopped" if seed in left else "finished" for seed in folders}
+    failures: dict[int, str] = {}
+    signal: int | None = None
+    for seed, folder in folders.items():
+        run = runs.get(folder)
+        if isinstance(run, RunError):
+            outcomes[seed], failures[seed] = "failed", str(run)
+        elif run is not None:
+            outcomes[seed], signal = run.outcome, run.signal or signal
+    done = [evaluated(folder) for seed, folder in folders.items() if outcomes[seed] == "finished"]
+    return SeedRuns(path, outcomes, failures, _spreads(done), signal)
 
 
 def _spreads(runs: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
@@ -142,14 +155,18 @@ def _spreads(runs: Sequence[Mapping[str, float]]) -> dict[str, Spread]:
 
 
 def _write_summary(result: SeedRuns) -> None:
-    metrics: dict[str, dict[str, Any]] = {
-        name: {"mean": one.mean, "sd": None if math.isnan(one.sd) else one.sd, "count": one.count}
-        for name, one in result.metrics.items()
-    }
+    """summary.json, replaced as a whole; a number that is not finite becomes null, which JSON can say."""
     content = {
         "outcomes": {str(seed): outcome for seed, outcome in result.outcomes.items()},
         "failures": {str(seed): text for seed, text in result.failures.items()},
-        "metrics": metrics,
+        "metrics": {
+            name: {k: _finite(v) for k, v in attrs.asdict(one).items()} for name, one in result.metrics.items()
+        },
     }
-    if os.environ.get("RANK", "0") == "0" and result.path.is_dir():
-        (result.path / "summary.json").write_text(json.dumps(content, indent=1) + "\n")
+    aside = result.path / ".summary.json.tmp"
+    aside.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    aside.replace(result.path / "summary.json")
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -67,7 +67,6 @@ class Loop:
         self.feed = Feed(run.data, self.seed, self.config.batch_size, parts, workers=self.config.workers)
         self.saver = Saver(run, self.state, world, hooks)
         self.log: RunLog | None = None
-        self.seconds_before = 0.0
         self.last_validation: tuple[int, float | None] = (-1, None)
         self._gradients: Gradients | None = None
         # A step that is not finite must not leave its traces in running statistics.

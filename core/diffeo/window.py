@@ -36,7 +36,7 @@ class Window:
 
     def close(self, world: World) -> dict[str, float]:
         """The means over steps and processes, and a fresh start."""
-        seconds = self.seconds + time.perf_counter() - self.start
+        seconds = self.seconds + self.last - self.start
         means = {name: float(total) / self.counts[name] for name, total in self.merged(world).items()}
         if self.steps:
             means["steps_per_second"] = self.steps / max(seconds, 1e-9)

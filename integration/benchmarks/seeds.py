@@ -1,10 +1,10 @@
 """Many seeds of a small flow as one batch of models against one after another, in turns within one run.
 
-Usage: python integration/benchmarks/seeds.py [--seeds 5 20] [--steps N] [--rounds N] [--threads N]
+Usage: python integration/benchmarks/seeds.py [--seeds 5 20] [--steps N] [--rounds N] [--threads N] [--hidden N]
 
-The flow is one on the plane: 3 times actnorm, LU linear map and affine coupling with an MLP of 50 and 50, batch 64, Adam. Prints
-seeds times steps per second for the trainer's own loop, for the batch of models run eagerly, and for the compiled one, with
-the time its first step takes.
+The flow is one on the plane: 3 times actnorm, LU linear map and affine coupling with an MLP of two layers, batch 64, Adam. Prints
+the time of a step of one seed for the trainer's own loop, for the batch of models run eagerly, and for the compiled one, with
+the time its first steps take (the fourth is compiled).
 """
 
 import argparse
@@ -23,17 +23,17 @@ from diffeo.spec_loading import reseeded
 from diffeo.trainer import Loop
 from diffeo_registry import installed, structure
 
-LAYER = ["actnorm", "lu_linear", {"coupling": {"transform": "affine", "network": {"mlp": {"hidden": [50, 50]}}}}]
-SPEC = {
-    "diffeo": 1,
-    "data": "checkerboard",
-    "model": {"flow": {"steps": [{"repeat": {"times": 3, "steps": LAYER}}]}},
-    "trainer": {"batch_size": 64, "steps": 1_000_000, "log_every": 1_000_000, "eval_every": 1_000_000},
-}
+TRAINER = {"batch_size": 64, "steps": 1_000_000, "log_every": 1_000_000, "eval_every": 1_000_000}
 
 
-def ready(seed: int, folder: str) -> Loop:
-    spec = structure(SPEC, diffeo.Spec, registry=installed())
+def spec(hidden: int) -> diffeo.Spec:
+    coupling = {"coupling": {"transform": "affine", "network": {"mlp": {"hidden": [hidden, hidden]}}}}
+    model = {"flow": {"steps": [{"repeat": {"times": 3, "steps": ["actnorm", "lu_linear", coupling]}}]}}
+    whole = {"diffeo": 1, "data": "checkerboard", "model": model, "trainer": TRAINER}
+    return structure(whole, diffeo.Spec, registry=installed())
+
+
+def ready(spec: diffeo.Spec, seed: int, folder: str) -> Loop:
     loop = prepare(reseeded(spec, seed), Path(folder))
     loop.initialize()
     loop.module.train()
@@ -54,20 +54,24 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="steps of each measurement")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--hidden", type=int, default=50, help="width of the networks")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    small = spec(arguments.hidden)
     with tempfile.TemporaryDirectory() as folder:
-        single = ready(0, folder)
+        single = ready(small, 0, folder)
+        print(f"{sum(parameter.numel() for parameter in single.parameters):,} parameters")
         steps = {"one by one": repeated(single.take_step, arguments.steps)}
         for count in arguments.seeds:
             for compiled in (False, True):
-                batch = SeedBatch([ready(seed, folder) for seed in range(count)])
+                batch = SeedBatch([ready(small, seed, folder) for seed in range(count)])
                 if compiled:
-                    batch.compile()
+                    batch.compute.compile()
                 start = time.perf_counter()
-                batch.take_step()
+                for _ in range(5):
+                    batch.take_step()
                 name = f"{count} at once{', compiled' if compiled else ''}"
-                print(f"{name}: first step {time.perf_counter() - start:.1f} s")
+                print(f"{name}: first 5 steps {time.perf_counter() - start:.1f} s")
                 steps[name] = repeated(batch.take_step, arguments.steps)
         times = interleave(steps, arguments.rounds)
     seeds = {name: 1 if name == "one by one" else int(name.split()[0]) for name in times}

@@ -9,22 +9,35 @@ from diffeo.commands.output import is_main_process
 from diffeo.commands.results import print_results, print_seeds
 from diffeo.seed_names import is_seed_folder, parse_seeds
 from diffeo.stop_signals import StoppedError
+from diffeo_registry import DiffeoError
 
 __all__ = ["train"]
+
+
+def _parse_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    try:
+        return None if text is None else parse_seeds(text)
+    except DiffeoError as error:
+        raise click.UsageError(str(error), context) from error
 
 
 @click.command()
 @click.argument("spec", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/SPEC-N]")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a value of the spec; repeatable.")
-@click.option("--seeds", metavar="SEEDS", help="Train once for each seed, such as 0-9 or 0,2,5-7, and summarise.")
+@click.option(
+    "--seeds",
+    metavar="SEEDS",
+    callback=_parse_seeds,
+    help="Train once for each seed, such as 0-9 or 0,2,5-7, and summarise.",
+)
 @click.option("--until", type=click.IntRange(min=1), metavar="STEP", help="Stop after this step, as if interrupted.")
 @click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run instead.")
 def train(
     spec: str | None,
     out: Path | None,
     overrides: tuple[str, ...],
-    seeds: str | None,
+    seeds: tuple[int, ...] | None,
     until: int | None,
     resume: Path | None,
 ) -> None:
@@ -41,9 +54,11 @@ def train(
         raise click.UsageError(
             "expected --resume without --set, --seeds and --out: a run goes on as it began, where it is"
         )
+    if seeds is not None and any(override.partition("=")[0].strip() == "seed" for override in overrides):
+        raise click.UsageError("expected --seeds without --set seed=...; got both")
     try:
         if seeds is not None or (resume is not None and is_seed_folder(resume)):
-            print_seeds(_many(spec, resume, out, overrides, seeds or "", until))
+            print_seeds(_many(spec, resume, out, overrides, seeds or (), until))
         else:
             _print_run(_one(spec, resume, out, overrides, until))
     except StoppedError as stopped:
@@ -62,14 +77,17 @@ def _one(
 
 
 def _many(
-    spec: str | None, resume: Path | None, out: Path | None, overrides: tuple[str, ...], seeds: str, until: int | None
+    spec: str | None,
+    resume: Path | None,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    seeds: tuple[int, ...],
+    until: int | None,
 ) -> diffeo.SeedRuns:
     if spec is None:
         assert resume is not None
         return diffeo.resume_seeds(resume, until=until)
-    numbers = parse_seeds(seeds)
-    loaded = diffeo.load_spec(spec, overrides=overrides)
-    return diffeo.train_seeds(loaded, numbers, out, until=until)
+    return diffeo.train_seeds(diffeo.load_spec(spec, overrides=overrides), seeds, out, until=until)
 
 
 def _print_run(run: diffeo.Run) -> None:

@@ -35,6 +35,18 @@ class Cliff:
 
 
 @attrs.frozen(kw_only=True)
+class Center:
+    """y = x - shift, the shift set from the first batch."""
+
+
+@attrs.frozen(kw_only=True)
+class Quirk:
+    """y = x + shift, by a module with a habit that a trainer of many models at once has to notice."""
+
+    does: Literal["nothing", "count", "replace", "number", "tie", "idle", "freeze"] = field("nothing", help="Which.")
+
+
+@attrs.frozen(kw_only=True)
 class Append:
     """Appends Gaussian noise whose mean is the sum of x."""
 
@@ -77,6 +89,7 @@ class Explode:
     """A loss that turns to infinity."""
 
     at: int = field(3, help="First step whose loss is infinite.", ge=0)
+    where: Literal["loss", "gradient"] = field("loss", help="Or whose gradient is not finite while the loss is.")
 
 
 @attrs.frozen(kw_only=True)
@@ -94,7 +107,7 @@ class Mishap:
     """Maximum likelihood, and at one step of one process something goes wrong."""
 
     does: Literal[
-        "nothing", "signal", "signal_launcher", "raise", "hang", "blow_up", "drift", "leave_out", "fill_disk"
+        "nothing", "signal", "signal_launcher", "raise", "hang", "blow_up", "drift", "draw", "leave_out", "fill_disk"
     ] = field("nothing", help="What.")
     number: int = field(15, help="Which signal.")
     times: int = field(1, help="How many signals.", ge=1)
@@ -103,6 +116,13 @@ class Mishap:
     rank: int = field(0, help="The process.", ge=0)
     attempts: int = field(1, help="In how many attempts of torchrun.", ge=1)
     seconds: float = field(0.0, help="How long every step takes at least.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class Unit:
+    """Steps of length lr: what happens to one number depends on all numbers of its tensor."""
+
+    lr: float = field(0.01, help="Length.", gt=0)
 
 
 @attrs.frozen(kw_only=True)

@@ -6,7 +6,7 @@ import time
 import torch
 from torch import nn
 
-from diffeo import Augmenter, Bijector, Dataset, Encoder, Evaluator, Loss, Objective
+from diffeo import Augmenter, Bijector, DataInitialized, Dataset, Encoder, Evaluator, Loss, Objective
 
 
 class StretchBijector(Bijector):
@@ -85,6 +85,56 @@ class CliffBijector(Bijector):
 
     def inverse(self, y, *, context=None):
         return y, -self._log_det(y)
+
+
+class CenterBijector(Bijector, DataInitialized):
+    def __init__(self, config, shape, context_shape=None):
+        super().__init__(shape, None, context_shape)
+        self.shift = nn.Parameter(torch.zeros(shape))
+
+    def forward(self, x, *, context=None):
+        if self.initializing:
+            self.shift.data.copy_(x.detach().mean(0))
+            self.initializing = False
+        return x - self.shift, x.new_zeros(x.shape[: x.dim() - len(self.in_shape)])
+
+    def inverse(self, y, *, context=None):
+        return y + self.shift, y.new_zeros(y.shape[: y.dim() - len(self.in_shape)])
+
+
+class QuirkBijector(Bijector):
+    def __init__(self, config, shape, context_shape=None):
+        super().__init__(shape, None, context_shape)
+        self.does = config.does
+        self.shift = nn.Parameter(torch.zeros(shape))
+        if config.does in ("count", "replace"):
+            self.register_buffer("calls", torch.zeros(()))
+        if config.does == "number":
+            self.number = float(torch.randn(()))
+        if config.does == "tie":
+            self.again = self.shift
+        if config.does in ("idle", "freeze"):
+            self.extra = nn.Parameter(torch.ones(shape), requires_grad=config.does == "idle")
+
+    def _shift(self):
+        match self.does:
+            case "count":
+                self.calls.add_(self.training)
+            case "replace":
+                self.calls = self.calls + self.training
+            case "number":
+                return self.shift + self.number
+            case "freeze":
+                return self.shift * self.extra
+            case _:
+                pass
+        return self.shift
+
+    def forward(self, x, *, context=None):
+        return x + self._shift(), x.new_zeros(x.shape[: x.dim() - len(self.in_shape)])
+
+    def inverse(self, y, *, context=None):
+        return y - self._shift(), y.new_zeros(y.shape[: y.dim() - len(self.in_shape)])
 
 
 class AppendAugmenter(Augmenter):
@@ -167,11 +217,13 @@ class DiceDataset(Dataset):
 class ExplodeObjective(Objective):
     def __init__(self, config, model, data):
         super().__init__(model, data)
-        self.at = config.at
+        self.config = config
 
     def forward(self, model, batch, progress):
         loss = -model.elbo(batch["x"]).mean()
-        return Loss(loss / 0 if self.training and progress.step >= self.at else loss)
+        if not self.training or progress.step < self.config.at:
+            return Loss(loss)
+        return Loss(loss / 0 if self.config.where == "loss" else loss + (loss - loss.detach()).abs().sqrt())
 
 
 class BeadsDataset(Dataset):
@@ -233,6 +285,8 @@ class MishapObjective(Objective):
                     time.sleep(1)
             case "blow_up":
                 return loss / 0
+            case "draw":
+                return loss + 0 * torch.randn(())
             case "drift":
                 next(model.parameters()).data.add_(1e-3)
             case _:
@@ -247,6 +301,17 @@ def _allow_files_of(size):
 
 def _attempt():
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+class UnitOptimizer(torch.optim.Optimizer):
+    def __init__(self, config, parameters):
+        super().__init__(parameters, {"lr": config.lr})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.sub_(group["lr"] * parameter.grad / parameter.grad.norm())
 
 
 class BellEvaluator(Evaluator):

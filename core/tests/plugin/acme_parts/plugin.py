@@ -5,6 +5,8 @@ KINDS = {
     "Sinh": "bijector",
     "Couple": "bijector",
     "Cliff": "bijector",
+    "Center": "bijector",
+    "Quirk": "bijector",
     "Append": "augmenter",
     "Fold": "bijector",
     "Jitter": "dequantization",
@@ -14,6 +16,7 @@ KINDS = {
     "Beads": "dataset",
     "Explode": "objective",
     "Mishap": "objective",
+    "Unit": "optimizer",
     "Bell": "evaluator",
 }
 FORMER_NAMES = {"Stretch": "elongate"}
