@@ -69,20 +69,43 @@ def test_python_of_the_readme_runs(pages, root, run_python, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_package_of_add_a_bijector_works(pages, root, run_python, tmp_path):
-    page = pages[root / "docs/howto/add-a-bijector.md"]
+def test_the_package_of_add_a_bijector_works(pages, root, run_python, tmp_path, monkeypatch, capsys):
+    from diffeo.cli import run
+
+    monkeypatch.chdir(tmp_path)
+    blocks = BLOCK.findall(pages[root / "docs/howto/add-a-bijector.md"])
+    (console,) = (block for language, block in blocks if language == "console")
+    command, *said = console.splitlines()
+    assert run(shlex.split(command)[2:]) == 0
+    assert capsys.readouterr().out.splitlines() == said
+
     use: list[str] = []
-    for language, block in BLOCK.findall(page):
+    for block in (block for language, block in blocks if language == "python"):
         path = re.match(r"# (acme_flows/\w+\.py)\n", block)
-        if language == "python" and path:
-            (tmp_path / path[1]).parent.mkdir(exist_ok=True)
-            (tmp_path / path[1]).write_text(block)
-        elif language == "python":
+        if path:
+            assert (tmp_path / "acme-flows" / path[1]).is_file(), f"the command writes no {path[1]}"
+            (tmp_path / "acme-flows" / path[1]).write_text(block)
+        else:
             use.append(block)
-        elif language == "toml":
-            project = tomllib.loads(block)["project"]
-    (tmp_path / "acme_flows/__init__.py").touch()
-    info = tmp_path / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    _pretend_to_install(tmp_path / "acme-flows")
+    lines = [
+        f"sys.path.insert(0, {str(tmp_path / 'acme-flows')!r})",
+        "import diffeo, torch",
+        "from acme_flows.config import Leaky",
+        *use,
+        "assert diffeo.build('bijector', {'leaky': {'slope': 0.2}}, shape=(8,)).slope == 0.2",
+        "assert diffeo.build('bijector', 'acme-flows/leaky@1', shape=(8,)).slope == 0.1",
+        "from diffeo.testing import conformance",
+        "for check in conformance('acme-flows'): check.law.is_slow or check()",
+    ]
+    done = run_python("\n".join(lines))
+    assert done.returncode == 0, done.stderr
+
+
+def _pretend_to_install(folder: Path) -> None:
+    """What pip would write beside a package, so that its entry points are found."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.4\nName: {project['name']}\nVersion: {project['version']}\n")
     entries = [
@@ -90,17 +113,6 @@ def test_the_package_of_add_a_bijector_works(pages, root, run_python, tmp_path):
         for group, rows in project["entry-points"].items()
     ]
     (info / "entry_points.txt").write_text("\n".join(entries))
-
-    lines = [
-        f"sys.path.insert(0, {str(tmp_path)!r})",
-        "import diffeo, torch",
-        "from acme_flows.config import Leaky",
-        *use,
-        "assert diffeo.build('bijector', {'leaky': {'slope': 0.2}}, shape=(8,)).slope == 0.2",
-        "assert diffeo.build('bijector', 'acme-flows/leaky@1', shape=(8,)).slope == 0.1",
-    ]
-    done = run_python("\n".join(lines))
-    assert done.returncode == 0, done.stderr
 
 
 def test_commands_in_the_docs_exist(pages, root, capsys):

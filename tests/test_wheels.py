@@ -4,14 +4,11 @@ Nothing is fetched: the wheels are built here, and third parties' packages are t
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
-import sysconfig
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,84 +50,13 @@ the checkout, so what is sought here is a file that was left out, or a package t
 
 
 @pytest.fixture(scope="session")
-def wheel_of(tmp_path_factory) -> Callable[..., Path]:
-    """Build the wheel of a package with the installed hatchling; once a session."""
-    built: dict[str, Path] = {}
-
-    def build(package) -> Path:
-        if package.name not in built:
-            out = tmp_path_factory.mktemp(package.name)
-            command = [
-                sys.executable,
-                "-m",
-                "build",
-                "--wheel",
-                "--no-isolation",
-                "--outdir",
-                str(out),
-                str(package.folder),
-            ]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{package.name} does not build:\n{done.stdout}{done.stderr}"
-            (built[package.name],) = out.glob("*.whl")
-        return built[package.name]
-
-    return build
-
-
-@pytest.fixture(scope="session")
-def third_party(tmp_path_factory) -> Path:
-    """A folder that shows everything installed here except the packages of this repository."""
-    folder = tmp_path_factory.mktemp("third-party")
-    for entry in Path(sysconfig.get_paths()["purelib"]).iterdir():
-        if not entry.name.startswith(("diffeo", "_editable_impl_diffeo", "__pycache__")):
-            (folder / entry.name).symlink_to(entry)
-    return folder
-
-
-class Environment:
-    """A virtual environment with some of the packages, from their wheels."""
-
-    def __init__(self, folder: Path, third_party: Path) -> None:
-        self.folder = folder
-        self.python = str(folder / "bin/python")
-        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
-        (site,) = (folder / "lib").glob("python*/site-packages")
-        (site / "third_party.pth").write_text(f"{third_party}\n")
-
-    def pip(self, *arguments: str) -> None:
-        pip = [sys.executable, "-m", "pip", "--python", self.python, "--disable-pip-version-check"]
-        subprocess.run([*pip, *arguments], check=True, capture_output=True)
-
-    def install(self, wheels: list[Path]) -> None:
-        self.pip("install", "--quiet", "--no-deps", "--no-index", "--no-compile", *map(str, wheels))
-
-    def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run this Python, which sees nothing of the checkout."""
-        hidden = ("DIFFEO_", "PYTHON")
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
-        return subprocess.run(
-            [self.python, "-I", *arguments], capture_output=True, text=True, check=False, cwd=cwd, env=environment
-        )
-
-    def listed(self, package) -> list[list]:
-        """The components and recipes there; those of the package are imported."""
-        done = self.run("-c", LISTING, package.module, package.name, str(self.folder))
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-
-@pytest.fixture(scope="session")
-def alone(packages, wheel_of, third_party, tmp_path_factory) -> Callable[..., Environment]:
+def alone(packages, environment_with) -> Callable[..., Any]:
     """The environment with one package and the siblings it declares; once a session."""
-    made: dict[str, Environment] = {}
+    made: dict[str, Any] = {}
 
-    def make(package) -> Environment:
+    def make(package) -> Any:
         if package.name not in made:
-            environment = Environment(tmp_path_factory.mktemp(f"venv-{package.name}") / "venv", third_party)
-            needed = _with_siblings(package, {other.name: other for other in packages})
-            environment.install([wheel_of(other) for other in needed])
-            made[package.name] = environment
+            made[package.name] = environment_with([one.folder for one in _with_siblings(package, packages)])
         return made[package.name]
 
     return make
@@ -147,7 +73,7 @@ def here(packages) -> list[list]:
 
 
 def test_wheel_holds_the_import_package_and_nothing_else(package, wheel_of):
-    with zipfile.ZipFile(wheel_of(package)) as archive:
+    with zipfile.ZipFile(wheel_of(package.folder)) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     ignored = {"__pycache__"}
     files = [path for path in package.code.rglob("*") if path.is_file() and not ignored & set(path.parts)]
@@ -156,8 +82,8 @@ def test_wheel_holds_the_import_package_and_nothing_else(package, wheel_of):
 
 
 def test_package_alone_has_exactly_its_components(package, packages, alone, here):
-    names = {other.name for other in _with_siblings(package, {other.name: other for other in packages})}
-    components, recipes = alone(package).listed(package)
+    names = {other.name for other in _with_siblings(package, packages)}
+    components, recipes = _listed(alone(package), package)
     assert components == [row for row in here[0] if row[0] in names]
     assert recipes == sorted(recipe for owner, recipe in here[1] if owner in names)
 
@@ -171,13 +97,10 @@ def test_package_alone_passes_its_tests(package, alone, root):
     _test(alone(package), root, [package.folder / "tests"])
 
 
-def test_a_package_that_was_uninstalled_is_named(package, packages, wheel_of, third_party, root, here, tmp_path):
+def test_a_package_that_was_uninstalled_is_named(package, packages, environment_with, root, here, tmp_path):
     if package.folder.parent != root / "plugins":
         return
-    environment = Environment(tmp_path / "venv", third_party)
-    environment.install(
-        [wheel_of(other) for other in _with_siblings(package, {other.name: other for other in packages})]
-    )
+    environment = environment_with([one.folder for one in _with_siblings(package, packages)])
     rows = [row for row in here[0] if row[0] == package.name]
     assert _messages(environment, rows) == []
     environment.pip("uninstall", "--quiet", "--yes", package.name)
@@ -193,20 +116,28 @@ def test_a_package_that_was_uninstalled_is_named(package, packages, wheel_of, th
     assert re.search(rf"^{place}'\w+' {advice}$", done.stderr, re.MULTILINE), done.stderr
 
 
-def _messages(environment: Environment, rows: list[list[str]]) -> list[str]:
+def _listed(environment, package) -> list[list]:
+    """The components and recipes there; those of the package are imported."""
+    done = environment.run("-c", LISTING, package.module, package.name, str(environment.folder))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def _messages(environment, rows: list[list[str]]) -> list[str]:
     done = environment.run("-c", LOOKUP, json.dumps(rows))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def _test(environment: Environment, root: Path, paths: list[Path]) -> None:
+def _test(environment, root: Path, paths: list[Path]) -> None:
     options = ["-q", "-m", "not long", "-p", "no:cacheprovider", "-c", str(root / "pyproject.toml")]
     done = environment.run("-m", "pytest", *options, *map(str, paths), cwd=environment.folder)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
 
 
-def _with_siblings(package, by_name) -> list:
+def _with_siblings(package, packages) -> list:
     """The package and the siblings it declares, directly or not."""
+    by_name = {other.name: other for other in packages}
     needed = [package]
     for item in needed:
         needed += [by_name[name] for name in sorted(item.declared & by_name.keys()) if by_name[name] not in needed]

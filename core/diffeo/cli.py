@@ -26,6 +26,7 @@ _COMMANDS = {
     "list": ("diffeo.commands.listing:listing", "What is installed, by kind."),
     "show": ("diffeo.commands.show:show", "The fields of a component, its paper and its source file."),
     "conform": ("diffeo.commands.conform:conform", "Hold a component, or all of a package, to the laws of its kind."),
+    "new-plugin": ("diffeo.commands.new_plugin:new_plugin", "Write a plugin package with a component that works."),
     "schema": ("diffeo.commands.schema:schema", "A JSON Schema of specs with what is installed."),
     "recipes": ("diffeo.commands.recipes:recipes", "Complete specs that come with the packages."),
 }

@@ -213,4 +213,4 @@ def test_a_plugin_adds_commands_but_does_not_replace_ours(monkeypatch, capsys):
     assert cli._diffeo.get_command(click.Context(cli._diffeo), "show") is show
     (line,) = lines(capsys, "lost", status=2)
     assert line.startswith("command 'lost', nosuch.module:command, could not be imported: ")
-    assert "  lost      From nosuch." in lines(capsys, "--help")
+    assert "  lost        From nosuch." in lines(capsys, "--help")
