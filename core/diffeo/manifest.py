@@ -27,7 +27,7 @@ from diffeo import __version__
 from diffeo.durable_files import Data, parts_of, size_of
 from diffeo.errors import CheckpointError
 from diffeo.strict_json import parse_json
-from diffeo.tensor_files import read_into_memory, tensor_index
+from diffeo.tensor_files import empty_memory, read_into_memory, tensor_index
 from diffeo_registry.wording import show
 
 __all__ = [
@@ -50,6 +50,8 @@ MANIFEST = "MANIFEST.json"
 FORMAT = 1
 """Raised when the meaning of a key changes. Every format keeps ``format`` and ``sha256``, so that older code can tell a
 newer manifest from a damaged one."""
+CHUNK = 16 * 2**20
+"""Bytes that are read at once: few enough to be hashed out of the processor's cache, enough for threads to be worth it."""
 SIZE_LIMIT = 16 * 2**20
 """Largest manifest read, in bytes: that of some 100,000 tensors."""
 
@@ -191,8 +193,8 @@ def _parse(content: Any) -> Manifest:
 
 def _checked_bytes(path: Path, entry: Entry) -> memoryview:
     _check_size(path, entry)
-    data = _bytes(path)
-    _check_hash(path, _hash(data), entry)
+    data, digest = _bytes_and_digest(path)
+    _check_hash(path, digest, entry)
     return data
 
 
@@ -221,6 +223,18 @@ def _bytes(path: Path) -> memoryview:
     """The contents, in memory that tensors may be views of."""
     with _readable(path), path.open("rb") as file:
         return read_into_memory(file, os.fstat(file.fileno()).st_size)
+
+
+def _bytes_and_digest(path: Path) -> tuple[memoryview, str]:
+    """The contents and their SHA-256: each chunk is hashed, in another thread, while the next one is read."""
+    digest, chunks = hashlib.sha256(), list[memoryview]()
+    with _readable(path), path.open("rb") as file, ThreadPoolExecutor(1, "diffeo-checkpoint") as hasher:
+        memory = empty_memory(os.fstat(file.fileno()).st_size)
+        for start in range(0, len(memory), CHUNK):
+            chunk = memory[start : start + CHUNK]
+            chunks.append(chunk[: file.readinto(chunk)])
+            hasher.submit(digest.update, chunks[-1])
+    return memory[: sum(map(len, chunks))], digest.hexdigest()
 
 
 def _digest(path: Path) -> str:

@@ -33,6 +33,7 @@ __all__ = [
     "DTYPES",
     "Entry",
     "Header",
+    "empty_memory",
     "parse_tensors",
     "read_header",
     "read_into_memory",
@@ -123,10 +124,15 @@ def parse_tensors(data: Part, source: str) -> tuple[dict[str, str], dict[str, Te
 
 
 def read_into_memory(file: BinaryIO, size: int) -> memoryview:
-    """What is left of a file, at most ``size`` bytes: read once, into memory that nothing has filled with zeros before."""
-    memory = torch.empty(size, dtype=torch.uint8).numpy().data
+    """What is left of a file, at most ``size`` bytes."""
+    memory = empty_memory(size)
     count = cast(io.BufferedReader, file).readinto(memory)
     return memory[:count]
+
+
+def empty_memory(size: int) -> memoryview:
+    """Memory to read into, which tensors may be views of; a bytearray would be filled with zeros first."""
+    return torch.empty(size, dtype=torch.uint8).numpy().data
 
 
 def tensor_index(beginning: bytes, size: int) -> dict[str, dict[str, Any]]:
