@@ -7,6 +7,7 @@ from diffeo_registry import BuildError, DiffeoError, PluginError, SpecError
 
 if TYPE_CHECKING:
     from diffeo.augmenter import Augmenter
+    from diffeo.batch_statistics import BatchStatistics, recorded_statistics, replayed_statistics
     from diffeo.bijector import Bijector
     from diffeo.building import build, make
     from diffeo.capabilities import Capabilities
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from diffeo.dataset import Dataset, Target
     from diffeo.distribution import Distribution
     from diffeo.evaluator import Evaluator
-    from diffeo.flow_model import FlowModel
+    from diffeo.flow_model import Encoded, FlowModel
     from diffeo.listing import components
     from diffeo.loading import load
+    from diffeo.maximum_likelihood import bits_per_dim
     from diffeo.model_files import CheckpointError
     from diffeo.network import Encoder, Network
+    from diffeo.noise import normal_noise, uniform_noise
     from diffeo.objective import Loss, Objective, Progress
     from diffeo.preparation import Plan, check
     from diffeo.run import Run, RunError
@@ -33,12 +36,14 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Augmenter": "augmenter",
+    "BatchStatistics": "batch_statistics",
     "Bijector": "bijector",
     "Capabilities": "capabilities",
     "CheckpointError": "model_files",
     "DataInitialized": "data_initialized",
     "Dataset": "dataset",
     "Distribution": "distribution",
+    "Encoded": "flow_model",
     "Encoder": "network",
     "Evaluator": "evaluator",
     "FlowModel": "flow_model",
@@ -55,6 +60,7 @@ _HOME = {
     "Spec": "config_spec",
     "Target": "dataset",
     "Trainer": "config_spec",
+    "bits_per_dim": "maximum_likelihood",
     "build": "building",
     "check": "preparation",
     "components": "listing",
@@ -63,14 +69,19 @@ _HOME = {
     "load": "loading",
     "load_spec": "spec_loading",
     "make": "building",
+    "normal_noise": "noise",
+    "recorded_statistics": "batch_statistics",
+    "replayed_statistics": "batch_statistics",
     "resume": "running",
     "resume_seeds": "seed_runs",
     "train": "running",
     "train_seeds": "seed_runs",
+    "uniform_noise": "noise",
 }
 
 __all__ = [
     "Augmenter",
+    "BatchStatistics",
     "Bijector",
     "BuildError",
     "Capabilities",
@@ -79,6 +90,7 @@ __all__ = [
     "Dataset",
     "DiffeoError",
     "Distribution",
+    "Encoded",
     "Encoder",
     "Evaluator",
     "FlowModel",
@@ -97,6 +109,7 @@ __all__ = [
     "SpecError",
     "Target",
     "Trainer",
+    "bits_per_dim",
     "build",
     "check",
     "components",
@@ -105,10 +118,14 @@ __all__ = [
     "load",
     "load_spec",
     "make",
+    "normal_noise",
+    "recorded_statistics",
+    "replayed_statistics",
     "resume",
     "resume_seeds",
     "train",
     "train_seeds",
+    "uniform_noise",
 ]
 
 

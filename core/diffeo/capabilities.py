@@ -36,6 +36,8 @@ class Capabilities:
     """Where y may lie."""
     inverse: Literal["analytic", "iterative", "none"] = "analytic"
     """How exact the way back is: to rounding; as far as an iteration goes (1e-5 in float64); or there is none."""
+    sequential_inverse: bool = False
+    """Whether one of the two directions takes a pass for every dimension, as that of an autoregressive step does."""
     context: Literal["none", "some", "all"] = "none"
     """Which outputs a context moves: none (it is accepted and ignored), at least one, or every one."""
     preserves_volume: bool = False
@@ -63,6 +65,7 @@ def combined(parts: Mapping[str, Capabilities]) -> Capabilities:
         domain=members[0].domain,
         image=members[-1].image,
         inverse="none" if "none" in inverses else "iterative" if "iterative" in inverses else "analytic",
+        sequential_inverse=any(part.sequential_inverse for part in members),
         context=members[0].context if len(members) == 1 else "none" if contexts == {"none"} else "some",
         preserves_volume=all(part.preserves_volume for part in members),
         twice_differentiable=all(part.twice_differentiable for part in members),

@@ -19,6 +19,9 @@ class Trainer:
 
     steps: int = field(10_000, help="Optimizer steps.", ge=1)
     batch_size: int = field(256, help="Examples (or draws) per step, over all processes and micro-batches.", ge=1)
+    shuffle: bool = field(
+        True, help="Take the examples in another random order in every pass over the data; false: in their own order."
+    )
     accumulate: int = field(1, help="Micro-batches whose gradients add up to one step; divides batch_size.", ge=1)
     precision: Literal["float32", "float64", "bfloat16"] = field(
         "float32", help="bfloat16: float32 with autocast inside conditioner networks only."

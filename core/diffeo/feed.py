@@ -28,8 +28,11 @@ class Feed:
     this one. A target has no examples: its batches are empty.
     """
 
-    def __init__(self, data: Any, seed: int, batch_size: int, parts: Sequence[slice], *, workers: int = 0) -> None:
+    def __init__(
+        self, data: Any, seed: int, batch_size: int, parts: Sequence[slice], *, workers: int = 0, shuffle: bool = True
+    ) -> None:
         self.data, self.seed, self.batch_size, self.parts = data, seed, batch_size, tuple(parts)
+        self.shuffle = shuffle
         self._limit = AHEAD * workers
         self._pool = ThreadPoolExecutor(workers, "diffeo-feed") if workers and self.has_examples else None
         self._coming: dict[tuple[int, int], Future[Batch]] = {}
@@ -66,7 +69,8 @@ class Feed:
 
     def indices(self, step: int, positions: slice) -> Tensor:
         """Which examples those are."""
-        return batch_indices(self.seed, step, self.batch_size, self.data.size("train"))[positions]
+        size = self.data.size("train")
+        return batch_indices(self.seed, step, self.batch_size, size, shuffle=self.shuffle)[positions]
 
     def close(self) -> None:
         """Let the threads end; what they were fetching is dropped."""

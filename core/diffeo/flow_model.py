@@ -6,7 +6,7 @@ Dimensions: B batch, K importance draws.
 """
 
 import math
-from typing import cast
+from typing import NamedTuple, cast
 
 import attrs
 import torch
@@ -30,11 +30,22 @@ from diffeo.step_lists import (
 )
 from diffeo_registry import BuildError
 
-__all__ = ["FlowModel"]
+__all__ = ["Encoded", "FlowModel"]
 
 Shape = tuple[int, ...]
 DRAWS_AT_ONCE = 1024
 """Default number of rows times draws that ``log_prob`` evaluates together: bounds memory, keeps small batches fast."""
+
+
+class Encoded(NamedTuple):
+    """One pass from the data to the latent, with everything on the way."""
+
+    y: Tensor
+    """The continuous point behind x, (*B, *event_shape)."""
+    z: Tensor
+    """The latent, (*B, *latent_shape)."""
+    elbo: Tensor
+    """log p(x), or one draw of its lower bound where the flow is not exact, (*B)."""
 
 
 class FlowModel(Distribution):
@@ -123,6 +134,10 @@ class FlowModel(Distribution):
         """One draw of the evidence lower bound; log p(x) itself where the flow is exact."""
         return self._elbo(*self._prepare(x, context))
 
+    def encode_data(self, x: Tensor, *, context: Tensor | None = None) -> Encoded:
+        """The continuous point, the latent and ``elbo`` of x in one pass, for objectives that need more than the last."""
+        return self._encode_data(*self._prepare(x, context))
+
     def log_prob(
         self, x: Tensor, *, context: Tensor | None = None, num_samples: int | None = None, chunk: int | None = None
     ) -> Tensor:
@@ -179,9 +194,12 @@ class FlowModel(Distribution):
     # What the public methods share; features are the encoded context, expanded to the batch shape
 
     def _elbo(self, x: Tensor, features: Tensor | None) -> Tensor:
+        return self._encode_data(x, features).elbo
+
+    def _encode_data(self, x: Tensor, features: Tensor | None) -> Encoded:
         y, log_weight_0 = self._dequantize(x, features)
         z, log_weight = self._encode(y, features)
-        return self.base.log_prob(z, context=features) + log_weight + log_weight_0
+        return Encoded(y, z, self.base.log_prob(z, context=features) + log_weight + log_weight_0)
 
     def _dequantize(self, x: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
         if self.dequantization is None:

@@ -19,8 +19,9 @@ from diffeo.objective import Loss, Progress
 from diffeo.progress import ProgressBar
 from diffeo.run import RunError
 from diffeo.running import last_step
-from diffeo.seed_checks import BatchRefusedError, reason_of, require_separable
+from diffeo.seed_checks import BatchRefusedError, draws_of, reason_of, require_separable
 from diffeo.seed_feed import SeedFeed
+from diffeo.seed_noise import SeedNoise
 from diffeo.seed_step import SeedStep
 from diffeo.stop_signals import StopSignals
 from diffeo.trainer import Loop
@@ -60,13 +61,16 @@ class SeedBatch:
         self.step = first.state.step
         self.compute = SeedStep(first.module)
         self.feed = SeedFeed(self.loops)
+        self.noise = SeedNoise(self.loops)
         self._steps = 0
         self._stack()
 
     def require_separable(self) -> None:
         """Raise ``BatchRefusedError`` where the batch would not be what its models are; nothing is changed."""
         batches = self.feed.batches(self.step)
-        require_separable(self.compute, self.loops, self.theta.detach(), self.buffers, batches, self.progress)
+        self.noise.draws = draws_of(self.compute, batches, self.progress)
+        noise = self.noise.of_step(self.step)
+        require_separable(self.compute, self.loops, self.theta.detach(), self.buffers, batches, noise, self.progress)
 
     @property
     def progress(self) -> Progress:
@@ -125,7 +129,8 @@ class SeedBatch:
     def _gradients(self) -> tuple[Tensor, Loss]:
         batches = self.feed.batches(self.step)
         try:
-            return self.compute(self.theta.detach(), self.buffers, batches, self.progress)
+            noise = self.noise.of_step(self.step)
+            return self.compute(self.theta.detach(), self.buffers, batches, noise, self.progress)
         except RuntimeError as error:
             raise BatchRefusedError(reason_of(error)) from error
 
@@ -194,6 +199,7 @@ class SeedBatch:
         """Go on with some of the seeds."""
         self.loops = [self.loops[row] for row in rows]
         self.feed.keep(rows)
+        self.noise.keep(rows)
         self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
         self.totals = {name: total[rows] for name, total in self.totals.items()}
         if self.config.ema is not None:

@@ -12,12 +12,20 @@ import torch
 from torch import Tensor
 
 from diffeo.config_spec import Spec, Trainer
+from diffeo.noise import Draw
 from diffeo.objective import Loss, Progress
-from diffeo.seed_step import SeedStep, Tensors
+from diffeo.seed_step import Noise, SeedStep, Tensors
 from diffeo.trainer import Loop
 from diffeo.world import World
 
-__all__ = ["BatchRefusedError", "reason_of", "require_separable", "require_suitable", "require_suitable_model"]
+__all__ = [
+    "BatchRefusedError",
+    "draws_of",
+    "reason_of",
+    "require_separable",
+    "require_suitable",
+    "require_suitable_model",
+]
 
 LARGEST = 200_000
 """Parameters of one model up to which a batch of models pays: the larger single operations are, the better they keep a core busy.
@@ -66,16 +74,31 @@ def require_suitable_model(loop: Loop) -> None:
         raise BatchRefusedError(f"{type(optimizer).__name__} is not known to treat every number by itself")
 
 
+def draws_of(step: SeedStep, batches: Tensors, progress: Progress) -> list[Draw]:
+    """The noise a step asks for."""
+    try:
+        with torch.random.fork_rng():
+            return step.draws({name: batch[0] for name, batch in batches.items()}, progress)
+    except Exception as error:
+        raise BatchRefusedError(reason_of(error)) from error
+
+
 def require_separable(
-    step: SeedStep, loops: Sequence[Loop], theta: Tensor, buffers: Tensors, batches: Tensors, progress: Progress
+    step: SeedStep,
+    loops: Sequence[Loop],
+    theta: Tensor,
+    buffers: Tensors,
+    batches: Tensors,
+    noise: Noise,
+    progress: Progress,
 ) -> None:
     """Raise unless one step of the batch is what one step of each model is; nothing is changed by trying."""
     try:
         with torch.random.fork_rng():
-            changed = step.changed_buffers(theta, buffers, batches, progress)
+            changed = step.changed_buffers(theta, buffers, batches, noise, progress)
             if changed:
                 raise BatchRefusedError(f"a step changes the buffer {changed[0]}")
-            _require_equal(step, loops, step.gradients(theta, buffers, batches, progress), batches, progress)
+            _require_equal(step, loops, step.gradients(theta, buffers, batches, noise, progress), batches, progress)
     except BatchRefusedError:
         raise
     except Exception as error:
@@ -96,6 +119,7 @@ def _require_equal(
     gradient, losses = batched
     for row, loop in enumerate(loops):
         loop.module.train()
+        loop.gradients.seed(progress.step, 0)
         with torch.set_grad_enabled(row == 0):
             loss: Loss = loop.module.forward({name: batch[row] for name, batch in batches.items()}, progress)
         if row == 0:

@@ -1,7 +1,7 @@
 """One step of many models of one shape: the gradient of every seed's loss, in one call.
 
 S seeds, P trainable parameters of one model, B examples. Parameters lie in one matrix theta (S, P), a row for each seed, in the
-order of ``named_parameters``; buffers and fixed parameters are stacked (S, ...), and so are batches, (S, B, ...).
+order of ``named_parameters``; buffers and fixed parameters are stacked (S, ...), and so are batches, (S, B, ...), and noise.
 """
 
 import shutil
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad_and_value, vmap
 
+from diffeo.noise import Draw, given_noise, recorded_draws
 from diffeo.objective import Loss, Progress
 from diffeo.training_step import TrainingStep
 
@@ -21,14 +22,17 @@ __all__ = ["SeedStep"]
 
 Tensors = dict[str, Tensor]
 
-Gradients = Callable[[Tensor, Tensors, Tensors, Progress], tuple[Tensor, Loss]]
-"""(theta, buffers, batches, progress) -> gradients and losses."""
+Noise = Sequence[Tensor]
+"""What a step asks for with ``diffeo.uniform_noise`` and ``normal_noise``, in order: ``(S, *shape)`` each."""
+
+Gradients = Callable[[Tensor, Tensors, Tensors, Noise, Progress], tuple[Tensor, Loss]]
+"""(theta, buffers, batches, noise, progress) -> gradients and losses."""
 
 
 class SeedStep:
-    """(theta, buffers, batches, progress) -> for every seed s
+    """(theta, buffers, batches, noise, progress) -> for every seed s
 
-        gradient_s = d loss_s / d theta_s,    loss_s = loss of the module with parameters theta_s, on batch_s
+        gradient_s = d loss_s / d theta_s,    loss_s = loss of the module with parameters theta_s, on batch_s, with noise_s
 
     ``module`` is that of one of the seeds; of itself it gives the computation only. Gradients are (S, P), losses and metrics (S).
     """
@@ -40,32 +44,47 @@ class SeedStep:
         self.sizes = [shape.numel() for shape in self.shapes]
         self.compute: Gradients = self.gradients
 
-    def __call__(self, theta: Tensor, buffers: Tensors, batches: Tensors, progress: Progress) -> tuple[Tensor, Loss]:
-        return self.compute(theta, buffers, batches, progress)
+    def __call__(
+        self, theta: Tensor, buffers: Tensors, batches: Tensors, noise: Noise, progress: Progress
+    ) -> tuple[Tensor, Loss]:
+        return self.compute(theta, buffers, batches, noise, progress)
 
-    def gradients(self, theta: Tensor, buffers: Tensors, batches: Tensors, progress: Progress) -> tuple[Tensor, Loss]:
+    def gradients(
+        self, theta: Tensor, buffers: Tensors, batches: Tensors, noise: Noise, progress: Progress
+    ) -> tuple[Tensor, Loss]:
         """The step, run operation by operation."""
 
-        def loss_of(row: Tensor, fixed: Tensors, batch: Tensors) -> tuple[Tensor, Loss]:
-            loss: Loss = functional_call(self.module, self._tensors(row, fixed), (batch, progress))
+        def loss_of(row: Tensor, fixed: Tensors, batch: Tensors, own_noise: Noise) -> tuple[Tensor, Loss]:
+            with given_noise(own_noise):
+                loss: Loss = functional_call(self.module, self._tensors(row, fixed), (batch, progress))
             return loss.value, loss
 
-        gradient, (_, loss) = vmap(grad_and_value(loss_of, has_aux=True))(theta, buffers, batches)
+        gradient, (_, loss) = vmap(grad_and_value(loss_of, has_aux=True))(theta, buffers, batches, noise)
         return gradient, loss
 
-    def changed_buffers(self, theta: Tensor, buffers: Tensors, batches: Tensors, progress: Progress) -> list[str]:
+    def changed_buffers(
+        self, theta: Tensor, buffers: Tensors, batches: Tensors, noise: Noise, progress: Progress
+    ) -> list[str]:
         """The buffers that a step changes, in place or by putting another tensor there. Works on copies of them."""
         copies = {name: buffer.clone() for name, buffer in buffers.items()}
         replaced: set[str] = set()
 
-        def loss_of(row: Tensor, fixed: Tensors, batch: Tensors) -> Tensor:
+        def loss_of(row: Tensor, fixed: Tensors, batch: Tensors, own_noise: Noise) -> Tensor:
             tensors = self._tensors(row, fixed)
-            loss: Loss = functional_call(self.module, tensors, (batch, progress))
+            with given_noise(own_noise):
+                loss: Loss = functional_call(self.module, tensors, (batch, progress))
             replaced.update(name for name in fixed if tensors[name] is not fixed[name])
             return loss.value
 
-        vmap(loss_of)(theta, copies, batches)
+        vmap(loss_of)(theta, copies, batches, noise)
         return [name for name in buffers if name in replaced or not torch.equal(copies[name], buffers[name])]
+
+    def draws(self, batch: Tensors, progress: Progress) -> list[Draw]:
+        """What one model asks for in a step."""
+        copies = {name: buffer.clone() for name, buffer in self.module.named_buffers()}
+        with recorded_draws() as draws, torch.no_grad():
+            functional_call(self.module, copies, (batch, progress))
+        return list(draws)
 
     def compile(self) -> None:
         """Compile the step where there is a C++ compiler; it is the same step either way."""
@@ -97,14 +116,18 @@ class _Compiled:
         self.compiled: Gradients = torch.compile(function)
         self.next: Gradients = torch.compile(function, backend="eager")
 
-    def __call__(self, theta: Tensor, buffers: Tensors, batches: Tensors, progress: Progress) -> tuple[Tensor, Loss]:
+    def __call__(
+        self, theta: Tensor, buffers: Tensors, batches: Tensors, noise: Noise, progress: Progress
+    ) -> tuple[Tensor, Loss]:
         if progress.step < 2:
-            return self.function(theta, buffers, batches, progress)
+            return self.function(theta, buffers, batches, noise, progress)
         try:
-            result = self.next(theta, buffers, batches, progress)
+            result = self.next(theta, buffers, batches, noise, progress)
             self.next = self.compiled
         except Exception as error:
-            result = self.function(theta, buffers, batches, progress)  # raises if it is the step that has a mistake
+            result = self.function(
+                theta, buffers, batches, noise, progress
+            )  # raises if it is the step that has a mistake
             self.next = self.compiled = self.function
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             warnings.warn(f"the step could not be compiled and is run as it is: {reason}", stacklevel=2)

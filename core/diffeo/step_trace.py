@@ -63,8 +63,15 @@ def flow_parts(module: nn.Module, path: str = "") -> Iterator[tuple[str, nn.Modu
 
 
 def shares(trace: Trace) -> dict[str, float]:
-    """``log_weight/<part>``: the mean of each part's log-weight, in nats; over an objective's pass they add up to log p."""
-    return {f"{LOG_WEIGHT}{one.name}": float(one.log_weight.double().mean()) for one in trace if one.log_weight.numel()}
+    """``log_weight/<part>``: the mean of each part's log-weight, in nats; over an objective's pass they add up to log p.
+
+    An objective that goes through the flow more than once, there and back, computes log p the first time.
+    """
+    first: dict[str, float] = {}
+    for one in trace:
+        if one.log_weight.numel() and one.name not in first:
+            first[one.name] = float(one.log_weight.double().mean())
+    return {f"{LOG_WEIGHT}{name}": value for name, value in first.items()}
 
 
 def first_not_finite(trace: Trace) -> tuple[str, Tensor] | None:

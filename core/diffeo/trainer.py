@@ -64,7 +64,14 @@ class Loop:
         parts = (shards if strict else micro_batches)(
             self.config.batch_size, self.config.shards if strict else self.config.accumulate, world
         )
-        self.feed = Feed(run.data, self.seed, self.config.batch_size, parts, workers=self.config.workers)
+        self.feed = Feed(
+            run.data,
+            self.seed,
+            self.config.batch_size,
+            parts,
+            workers=self.config.workers,
+            shuffle=self.config.shuffle,
+        )
         self.saver = Saver(run, self.state, world, hooks)
         self.log: RunLog | None = None
         self.last_validation: tuple[int, float | None] = (-1, None)

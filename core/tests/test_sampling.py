@@ -23,6 +23,11 @@ def test_a_batch_is_its_slices(size, step, seed):
     assert torch.equal(whole, fine)
 
 
+def test_unshuffled_data_come_in_their_own_order_again_and_again():
+    batches = [batch_indices(0, step, 3, 5, shuffle=False).tolist() for step in range(4)]
+    assert batches == [[0, 1, 2], [3, 4, 0], [1, 2, 3], [4, 0, 1]]
+
+
 def test_an_endless_source_counts_on():
     assert batch_indices(0, 3, 4, None).tolist() == [12, 13, 14, 15]
 

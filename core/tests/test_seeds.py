@@ -21,6 +21,8 @@ from diffeo.world import World
 TRAINER = {"steps": 12, "batch_size": 8, "log_every": 3, "eval_every": 6, "precision": "float64"}
 MODEL = {"flow": {"steps": ["center", "stretch", {"couple": {}}, {"couple": {"swap": True}}]}}
 NOISY = {"flow": {"steps": ["stretch", "append"]}}
+HANDED = {"flow": {"steps": ["center", "stretch", {"append": {"handed": True}}, "stretch"]}}
+"""A flow whose noise comes from diffeo."""
 CLIFF = {"flow": {"steps": [{"couple": {}}, {"cliff": {"at": 17}}]}}
 """With one bead a step, seed 2 meets bead 17 at step 16 and seed 0 does not meet it in 20 steps."""
 
@@ -108,6 +110,21 @@ def test_a_cut_batch_goes_on_either_way(first, spec, tmp_path):
         one_by_one(whole, tmp_path / "ours", (0, 1), until=5)
         together(whole, tmp_path / "ours", (0, 1))
     assert_same_runs(tmp_path / "ours", tmp_path / "theirs", (0, 1))
+
+
+def test_noise_that_diffeo_draws_is_that_of_separate_runs(spec, tmp_path):
+    noisy = spec(model=HANDED, trainer={"save_every": 5})
+    together(noisy, tmp_path / "ours", (0, 1, 4))
+    one_by_one(noisy, tmp_path / "theirs", (0, 1, 4))
+    assert_same_runs(tmp_path / "ours", tmp_path / "theirs", (0, 1, 4))
+
+
+def test_a_cut_batch_goes_on_with_the_same_noise(spec, tmp_path):
+    noisy = spec(model=HANDED)
+    together(noisy, tmp_path / "ours", (0, 1), until=5)
+    together(noisy, tmp_path / "ours", (0, 1))
+    together(noisy, tmp_path / "theirs", (0, 1))
+    assert_same_runs(tmp_path / "ours", tmp_path / "theirs", (0, 1), atol=0)
 
 
 def test_seeds_that_stand_at_different_steps_go_on_together(spec, tmp_path):
@@ -349,14 +366,15 @@ def test_what_the_command_does_not_take_is_one_line(arguments, message, bench, c
 
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # inductor imports torch's own deprecated code
-def test_the_compiled_step_is_the_same_step_and_compiled_once(spec, tmp_path):
+@pytest.mark.parametrize("model", [MODEL, HANDED], ids=["exact", "with noise"])
+def test_the_compiled_step_is_the_same_step_and_compiled_once(model, spec, tmp_path):
     from torch._dynamo.utils import counters
 
     before = counters["inductor"]["fxgraph_cache_miss"] + counters["inductor"]["fxgraph_cache_hit"]
-    together(spec(trainer={"compile": True, "clip": 0.5}), tmp_path / "ours", (0, 1))
+    together(spec(model=model, trainer={"compile": True, "clip": 0.5}), tmp_path / "ours", (0, 1))
     after = counters["inductor"]["fxgraph_cache_miss"] + counters["inductor"]["fxgraph_cache_hit"]
     assert after - before <= 1
-    one_by_one(spec(trainer={"clip": 0.5}), tmp_path / "theirs", (0, 1))
+    one_by_one(spec(model=model, trainer={"clip": 0.5}), tmp_path / "theirs", (0, 1))
     for seed in (0, 1):
         got, want = (diffeo.load(tmp_path / name / f"seed-{seed}").state_dict() for name in ("ours", "theirs"))
         assert_close(got, want, atol=1e-12, rtol=1e-12)

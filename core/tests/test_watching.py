@@ -65,6 +65,19 @@ def test_a_part_that_is_built_of_others_counts_once(bench):
     with torch.no_grad(), traced(flow) as trace:
         log_p = flow.log_prob(x)
     assert sum(shares(trace).values()) == pytest.approx(float(log_p.mean()), rel=1e-5)
+
+
+def test_log_weights_are_those_of_the_way_there():
+    """An objective that decodes what it encoded passes every step a second time, with the other sign."""
+    flow = diffeo.build("model", {"flow": {"steps": ["stretch"]}}, shape=(2,))
+    with torch.no_grad():
+        for parameter in flow.parameters():
+            parameter.fill_(0.3)
+    x = torch.randn(5, 2)
+    with torch.no_grad(), traced(flow) as trace:
+        log_p = flow.log_prob(x)
+        flow.decode(flow.encode(x)[0])
+    assert sum(shares(trace).values()) == pytest.approx(float(log_p.mean()), rel=1e-5)
     assert not [name for part in flow.modules() for name in vars(part) if name in ("augment", "inverse", "log_prob")]
 
 

@@ -51,6 +51,7 @@ class AutoregressiveBijector(diffeo.Bijector):
         transform = self.transform.capabilities
         self.capabilities = Capabilities(
             inverse=transform.inverse,
+            sequential_inverse=True,
             context="all",
             preserves_volume=transform.preserves_volume,
             twice_differentiable=transform.twice_differentiable,

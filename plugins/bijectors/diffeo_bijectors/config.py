@@ -92,6 +92,12 @@ class RQSpline:
         1e-3, help="Smallest height of a bin, as a fraction of the box; bins * min_height < 1.", ge=0.0
     )
     min_derivative: float = field(1e-3, help="Smallest derivative at a knot.", gt=0.0, lt=1.0)
+    temperature: float = field(
+        1.0,
+        help="Raw widths and heights are divided by it before the softmax; published image flows take the square root of the "
+        "channels of the network.",
+        gt=0.0,
+    )
 
     def __attrs_post_init__(self) -> None:
         for name in ("min_width", "min_height"):
@@ -191,6 +197,13 @@ class ConvResNet:
         help="'batch' normalises before each activation; rows of a batch then see each other while training.",
         choices=("none", "batch"),
     )
+    init: str = field(
+        "zero",
+        help="Of the last convolution. zero: the network returns 0 at first, and a coupling with it is the identity. uniform: "
+        "weights and bias from U(-1, 1)/sqrt(channels), which is torch's default.",
+        choices=("zero", "uniform"),
+    )
+    last_relu: bool = field(True, help="Apply a ReLU in front of the last convolution, too.")
 
     def __attrs_post_init__(self) -> None:
         if self.kernel % 2 == 0:

@@ -15,10 +15,16 @@ SMALL_MLP = {"mlp": {"hidden": [8]}}
 SMALL_RESIDUAL = {"residual_mlp": {"hidden": 8, "blocks": 1}}
 SMALL_CONV = {"conv_resnet": {"channels": 4, "blocks": 1}}
 SPLINE = {"rq_spline": {"bins": 4, "bound": 2.0}}
+COOL_SPLINE = {"rq_spline": {"bins": 4, "bound": 2.0, "temperature": 4.0}}
 
 UNBOUNDED = {
     "stress": "This scale function is unbounded, as its docstring says: a network that returns 1000 overflows float64 in one "
     "direction. The default of `affine`, `tanh`, is there for that."
+}
+
+STARTS_ELSEWHERE = {
+    "starts_at_zero": "That is what `init: uniform` asks for: published image flows leave the last convolution as torch "
+    "initialises it."
 }
 
 
@@ -133,6 +139,7 @@ PARTS = [
     Case(spec="affine"),
     Case(spec={"affine": {"scale": "sigmoid"}}),
     Case(spec=SPLINE),
+    Case(spec=COOL_SPLINE),
     Case(spec="exp"),
     Case(spec="tanh"),
     Case(spec="sigmoid"),
@@ -156,6 +163,12 @@ NETWORKS = [
     _network(SMALL_CONV, (2, 4, 6), (3, 4, 6), (1, 4, 6)),
     _network({"conv_resnet": {"channels": 8, "blocks": 1, "kernel": 5}}, (2, 4, 6), (3, 4, 6), None),
     _network({"conv_resnet": {"channels": 8, "blocks": 1, "norm": "batch"}}, (2, 4, 6), (3, 4, 6), (4,)),
+    Case(
+        spec={"conv_resnet": {"channels": 4, "blocks": 1, "norm": "batch", "init": "uniform", "last_relu": False}},
+        shape=(2, 4, 6),
+        out_shape=(3, 4, 6),
+        expected_failures=STARTS_ELSEWHERE,
+    ),
     Case(spec={"mlp_encoder": {"out": 7}}, shape=(3,)),
     Case(spec={"mlp_encoder": {"out": 7}}, shape=(2, 3)),
     Case(spec={"conv_encoder": {"out": 7}}, shape=(1, 8, 8)),

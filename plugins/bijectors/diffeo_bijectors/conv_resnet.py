@@ -24,13 +24,16 @@ class ConvResNetNetwork(diffeo.Network):
 
         block(h) = h + conv(relu(norm(conv(relu(norm(h))) + u)))          u = U c for a context vector c, else 0
 
+    The last ReLU can be left out (``last_relu``), and the last convolution start elsewhere (``init: uniform``).
+
     A context vector enters every block as a bias per channel; a context image ``(C', H, W)`` of the same height and width
     is concatenated to the input.
 
     Shapes: ``(*B, C, H, W)`` to ``(*B, C_out, H, W)``. All leading dimensions are folded into one.
 
     Numerics: ``norm: batch`` (eps 1e-3) uses the statistics of the batch while training, in either direction, so a layer
-    then maps a row differently in another batch, and its inverse undoes it exactly in eval mode only.
+    then maps a row differently in another batch, and its inverse undoes it exactly in eval mode only, or with
+    ``diffeo.recorded_statistics`` and ``diffeo.replayed_statistics`` around the two.
 
     Source: pre-activation of He, Zhang, Ren and Sun 2016, arXiv:1603.05027; layout and initialisation of the image flows of
     Durkan, Bekasov, Murray and Papamakarios 2019, arXiv:1906.04032.
@@ -54,8 +57,10 @@ class ConvResNetNetwork(diffeo.Network):
         self.input_layer = nn.Conv2d(in_shape[0] + beside, config.channels, 1)
         self.blocks = nn.ModuleList(ConvBlock(config, features) for _ in range(config.blocks))
         self.output_layer = nn.Conv2d(config.channels, out_shape[0], 1)
-        nn.init.zeros_(self.output_layer.weight)
-        nn.init.zeros_(self.output_layer.bias)  # pyright: ignore[reportArgumentType]
+        if config.init == "zero":
+            nn.init.zeros_(self.output_layer.weight)
+            nn.init.zeros_(self.output_layer.bias)  # pyright: ignore[reportArgumentType]
+        self.last_relu = config.last_relu
 
     def compute(self, x: Float[Tensor, "*B C H W"], context: Tensor | None) -> Float[Tensor, "*B C_out H W"]:
         batch = x.shape[:-3]
@@ -67,7 +72,8 @@ class ConvResNetNetwork(diffeo.Network):
         hidden = self.input_layer(hidden)
         for block in self.blocks:
             hidden = block(hidden, vector)
-        return self.output_layer(torch.relu(hidden)).reshape(*batch, *self.out_shape)
+        hidden = torch.relu(hidden) if self.last_relu else hidden
+        return self.output_layer(hidden).reshape(*batch, *self.out_shape)
 
 
 class ConvBlock(nn.Module):
@@ -92,9 +98,39 @@ class ConvBlock(nn.Module):
         return hidden + self.second(torch.relu(self.second_norm(update)))
 
 
+class BatchNorm(diffeo.BatchStatistics, nn.BatchNorm2d):
+    """Batch normalisation whose way back can be that of the way there.
+
+    Recording, it keeps mean and biased variance of the batch per channel; replaying, it normalises with them, and leaves its
+    running averages alone. Both in at least float32, as batch normalisation itself under autocast.
+    """
+
+    def forward(self, input: Float[Tensor, " N C H W"]) -> Float[Tensor, " N C H W"]:
+        if not self.training:
+            return super().forward(input)
+        if self.replaying:
+            return self._replay(input)
+        if self.recording:
+            variance, mean = torch.var_mean(full(input), (0, 2, 3), correction=0, keepdim=True)
+            self.recorded = (mean, variance)
+        return super().forward(input)
+
+    def _replay(self, x: Tensor) -> Tensor:
+        if not self.recorded:
+            raise ValueError("expected a pass with recorded statistics before one that replays them; got none")
+        mean, variance = self.recorded
+        scale = self.weight[:, None, None] * torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias[:, None, None], full(x) - mean, scale).to(x.dtype)
+
+
+def full(x: Tensor) -> Tensor:
+    """x in at least float32."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 def make_norm(config: ConvResNet) -> nn.Module:
     """The layer in front of an activation."""
-    return nn.BatchNorm2d(config.channels, eps=BATCH_NORM_EPS) if config.norm == "batch" else nn.Identity()
+    return BatchNorm(config.channels, eps=BATCH_NORM_EPS) if config.norm == "batch" else nn.Identity()
 
 
 def fold(x: Tensor, leading: int) -> Tensor:

@@ -36,10 +36,11 @@ def rational_quadratic(
     min_width: float = 1e-3,
     min_height: float = 1e-3,
     min_derivative: float = 1e-3,
+    temperature: float = 1.0,
 ) -> tuple[Float[Tensor, "*S"], Float[Tensor, "*S"]]:
     """The spline at x and its log-derivative (eq. 4 and 5); see ``RQSplineElementwise``."""
     clamped = x.clamp(-bound, bound)
-    bin_ = find_bin(clamped, params, 0, bound, (min_width, min_height), min_derivative)
+    bin_ = find_bin(clamped, params, 0, bound, (min_width, min_height), min_derivative, temperature)
     right = ((clamped - bin_.left) / bin_.width).clamp(0.0, 1.0)
     rise, log_derivative = rise_and_log_derivative(right, 1.0 - right, bin_)
     inside = x.abs() < bound
@@ -54,10 +55,11 @@ def rational_quadratic_inverse(
     min_width: float = 1e-3,
     min_height: float = 1e-3,
     min_derivative: float = 1e-3,
+    temperature: float = 1.0,
 ) -> tuple[Float[Tensor, "*S"], Float[Tensor, "*S"]]:
     """The x at which the spline is y, and the log-derivative of that map; see ``RQSplineElementwise``."""
     clamped = y.clamp(-bound, bound)
-    bin_ = find_bin(clamped, params, 1, bound, (min_width, min_height), min_derivative)
+    bin_ = find_bin(clamped, params, 1, bound, (min_width, min_height), min_derivative, temperature)
     rise = ((clamped - bin_.bottom) / bin_.height).clamp(0.0, 1.0)
     right, left = solve_for_position(rise, bin_)
     _, log_derivative = rise_and_log_derivative(right, left, bin_)
@@ -72,6 +74,7 @@ def find_bin(
     bound: float,
     min_sizes: tuple[float, float],
     min_derivative: float,
+    temperature: float,
 ) -> Bin:
     """The bin of each value along ``axis``: 0 for values of x, 1 for values of y.
 
@@ -82,6 +85,8 @@ def find_bin(
     bins = (params.shape[0] + 1) // 3
     ones = (1,) * values.dim()
     raw_sizes, raw_derivatives = params.split([2 * bins, bins - 1])
+    if temperature != 1.0:
+        raw_sizes = raw_sizes / temperature
     fractions = torch.softmax(raw_sizes.unflatten(0, (2, bins)), dim=1)
     index = count_knots_below(values.detach(), fractions[axis].detach(), bound, min_sizes[axis])
     ahead = index - torch.arange(bins, dtype=values.dtype, device=values.device).reshape(bins, *ones)
@@ -159,9 +164,9 @@ class RQSplineElementwise(Elementwise):
     and back by the root of a quadratic equation, with minus the same log-derivative.
 
     Shapes: x ``(*S)``, params ``(3 K - 1, *S)``: K raw widths, K raw heights, K - 1 raw derivatives at the inner knots.
-    Sizes are ``2 b (m + (1 - K m) softmax(raw))`` with m the smallest fraction, derivatives ``m + softplus(raw + c)`` with c
-    such that raw 0 gives 1; the derivatives at both ends of the box are 1, so the whole map is continuously
-    differentiable. All raw parameters 0: the identity.
+    Sizes are ``2 b (m + (1 - K m) softmax(raw / t))`` with m the smallest fraction and t the temperature, derivatives
+    ``m + softplus(raw + c)`` with c such that raw 0 gives 1; the derivatives at both ends of the box are 1, so the whole map
+    is continuously differentiable. All raw parameters 0: the identity.
 
     Numerics: the smallest width and height (fractions of the box) and derivative keep slopes between about 1e-3 and 1e3;
     the inverse of a bin of slope s loses log10(max(s, 1 / s)) digits. Outside the box the spline is evaluated at the edge
@@ -183,6 +188,7 @@ class RQSplineElementwise(Elementwise):
         self.min_width = config.min_width
         self.min_height = config.min_height
         self.min_derivative = config.min_derivative
+        self.temperature = config.temperature
 
     def forward(
         self, x: Float[Tensor, "*S"], params: Float[Tensor, " P *S"]
@@ -194,6 +200,7 @@ class RQSplineElementwise(Elementwise):
             min_width=self.min_width,
             min_height=self.min_height,
             min_derivative=self.min_derivative,
+            temperature=self.temperature,
         )
 
     def inverse(
@@ -206,7 +213,9 @@ class RQSplineElementwise(Elementwise):
             min_width=self.min_width,
             min_height=self.min_height,
             min_derivative=self.min_derivative,
+            temperature=self.temperature,
         )
 
     def extra_repr(self) -> str:
-        return f"bins={(self.num_params + 1) // 3}, bound={self.bound:g}"
+        temperature = "" if self.temperature == 1.0 else f", temperature={self.temperature:g}"
+        return f"bins={(self.num_params + 1) // 3}, bound={self.bound:g}{temperature}"

@@ -6,7 +6,7 @@ Dimensions: B any batch shape.
 import torch
 from torch import Tensor
 
-from diffeo import Augmenter, Capabilities
+from diffeo import Augmenter, Capabilities, uniform_noise
 from diffeo_bijectors.config_preprocessing import Uniform
 from diffeo_bijectors.events import Shape, zero_log_det
 
@@ -49,7 +49,7 @@ class UniformDequantization(Augmenter):
 
     def augment(self, x: Tensor, *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         whole = x if x.is_floating_point() else x.to(torch.get_default_dtype())
-        return add_fraction(whole, torch.rand_like(whole)), zero_log_det(whole, self.in_shape)
+        return add_fraction(whole, uniform_noise(whole.shape, whole)), zero_log_det(whole, self.in_shape)
 
     def strip(self, y: Tensor, *, context: Tensor | None = None) -> Tensor:
         return y.floor()

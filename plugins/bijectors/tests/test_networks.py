@@ -1,7 +1,10 @@
 """Conditioner networks and encoders: what reaches every output, what they learn, shapes that don't fit."""
 
+import copy
+
 import pytest
 import torch
+from torch import nn
 
 import diffeo
 from diffeo.testing import randomize
@@ -64,6 +67,163 @@ def test_batch_norm_sees_the_batch_while_training_only():
     assert not torch.allclose(alone, together)
     net.eval()
     torch.testing.assert_close(net(x[:2]), net(x)[:2])
+
+
+IMAGE_FLOW = {
+    "flow": {
+        "steps": [
+            "squeeze",
+            {
+                "repeat": {
+                    "times": 2,
+                    "steps": [
+                        "conv1x1",
+                        {
+                            "coupling": {
+                                "split": "channel",
+                                "network": BATCH_NORM,
+                                "transform": {"rq_spline": {"bins": 4}},
+                            }
+                        },
+                    ],
+                }
+            },
+        ]
+    }
+}
+
+
+@pytest.fixture
+def image_flow():
+    torch.manual_seed(0)
+    return randomize(diffeo.build("model", IMAGE_FLOW, shape=(1, 4, 4)), seed=1, scale=0.3).double().train()
+
+
+@pytest.fixture
+def images():
+    return torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(2)).double()
+
+
+def decoded_among_others(flow, images):
+    """What all rows are decoded to after the latter half of them has lost three quarters of its channels."""
+    return flow.decode(partly_dropped(flow.encode_data(images).z))
+
+
+def replayed(flow, images):
+    """The same with the statistics of the way there."""
+    with diffeo.recorded_statistics(flow):
+        z = partly_dropped(flow.encode_data(images).z)
+        with diffeo.replayed_statistics(flow):
+            return flow.decode(z)
+
+
+def partly_dropped(z):
+    kept = torch.ones_like(z)
+    kept[len(z) // 2 :, 1:] = 0
+    return z * kept
+
+
+def test_replayed_batch_norm_decodes_whole_rows_exactly(image_flow, images):
+    half = len(images) // 2
+    torch.testing.assert_close(replayed(image_flow, images)[:half], images[:half], rtol=0.0, atol=1e-10)
+    assert (decoded_among_others(image_flow, images)[:half] - images[:half]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(("step", "times"), [(replayed, 1), (decoded_among_others, 2)])
+def test_running_statistics_see_a_step_once_or_twice(step, times, image_flow, images):
+    step(image_flow, images)
+    counts = {int(count) for name, count in image_flow.named_buffers() if name.endswith("num_batches_tracked")}
+    assert counts == {times}
+
+
+def test_recorded_batch_norm_is_that_of_torch(image_flow, images):
+    twin = copy.deepcopy(image_flow)
+    with diffeo.recorded_statistics(image_flow):
+        recorded = image_flow.encode_data(images)
+    for got, expected in zip(recorded, twin.encode_data(images), strict=True):
+        assert torch.equal(got, expected)
+    for name, buffer in image_flow.named_buffers():
+        assert torch.equal(buffer, twin.get_buffer(name)), name
+    plain, layer = (
+        nn.BatchNorm2d(8, eps=1e-3),
+        image_flow.get_submodule("steps.1.iterations.0.1.network.blocks.0.first_norm"),
+    )
+    assert list(layer.state_dict()) == list(plain.state_dict())
+    assert layer.eps == plain.eps
+    plain.load_state_dict(layer.state_dict())
+    hidden = torch.randn(6, 8, 4, 4).double()
+    assert torch.equal(layer(hidden), plain.double()(hidden))
+
+
+def test_gradients_of_replayed_batch_norm_against_differences(image_flow, images):
+    def decoded(images, *parameters):  # they are those of the flow, moved in place
+        return replayed(image_flow, images)
+
+    assert torch.autograd.gradcheck(decoded, [images[:4].requires_grad_(), *image_flow.parameters()], fast_mode=True)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_replayed_batch_norm_gives_the_same_again(dtype):
+    layer = randomize(make(BATCH_NORM, IMAGE), 0).get_submodule("blocks.0.first_norm")
+    hidden = (100 + torch.randn(6, 8, 4, 4)).to(dtype)  # statistics in bfloat16 would be off by 0.25
+    with diffeo.recorded_statistics(layer):
+        first = layer(hidden)
+        with diffeo.replayed_statistics(layer):
+            again = layer(hidden)
+    assert again.dtype == first.dtype == dtype
+    torch.testing.assert_close(again, first)
+
+
+def test_nothing_remains_recorded(image_flow, images):
+    replayed(image_flow, images)
+    layers = [module for module in image_flow.modules() if isinstance(module, diffeo.BatchStatistics)]
+    assert layers
+    assert {(layer.recorded, layer.recording, layer.replaying) for layer in layers} == {((), False, False)}
+
+
+def test_replaying_before_recording_is_refused(image_flow, images):
+    with (
+        pytest.raises(
+            ValueError, match="expected a pass with recorded statistics before one that replays them; got none"
+        ),
+        diffeo.replayed_statistics(image_flow),
+    ):
+        image_flow.decode(images.reshape(8, 4, 2, 2))
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # torch's own, when it imports its compiler
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # dynamo looks at it
+def test_replayed_batch_norm_may_be_compiled():
+    torch.manual_seed(0)
+    spec = {"coupling": {"split": "channel", "network": BATCH_NORM}}
+    flow = randomize(diffeo.build("model", {"flow": {"steps": [spec]}}, shape=(4, 2, 2)), seed=1).double()
+    twin, images = copy.deepcopy(flow), torch.randn(8, 4, 2, 2).double()
+    compiled = torch.compile(lambda images: (replayed(flow, images) - images).square().mean(), backend="aot_eager")
+    losses = [compiled(images), (replayed(twin, images) - images).square().mean()]
+    for loss in losses:
+        loss.backward()
+    torch.testing.assert_close(*losses, rtol=0.0, atol=1e-12)
+    for (name, parameter), other in zip(flow.named_parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(parameter.grad, other.grad, rtol=0.0, atol=1e-10, msg=name)
+    torch._dynamo.reset()
+
+
+def test_the_last_convolution_starts_where_it_is_told():
+    zero, uniform = make(CONV, IMAGE), make({"conv_resnet": {"channels": 8, "init": "uniform"}}, IMAGE)
+    assert not zero.output_layer.weight.any()
+    assert 0.5 / 8**0.5 < uniform.output_layer.weight.abs().max() <= 1 / 8**0.5
+    assert 0.0 < uniform.output_layer.bias.abs().max() <= 1 / 8**0.5
+
+
+def test_the_last_relu_can_be_left_out():
+    """Without it a network of no block is affine."""
+    x = torch.randn(3, *IMAGE["in_shape"])
+    for last_relu in (True, False):
+        fields = {"channels": 8, "blocks": 0, "init": "uniform", "last_relu": last_relu}
+        net = make({"conv_resnet": fields}, IMAGE)
+        middle, outer = net(0.0 * x), (net(x) + net(-x)) / 2
+        assert torch.allclose(middle, outer, atol=1e-5) == (not last_relu)
 
 
 def test_dropout_draws_while_training_only():

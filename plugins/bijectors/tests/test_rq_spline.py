@@ -61,6 +61,20 @@ def test_knots_map_to_knots():
     torch.testing.assert_close(log_det, derivatives.log(), rtol=0.0, atol=1e-12)
 
 
+def test_temperature_divides_raw_widths_and_heights_only():
+    x, params = draw(3.0)
+    divided = torch.cat([params[: 2 * BINS] / 11.3, params[2 * BINS :]])
+    warm, plain = spline(temperature=11.3), spline()
+    for there, back in ((warm.forward, plain.forward), (warm.inverse, plain.inverse)):
+        for got, expected in zip(there(x, params), back(x, divided), strict=True):
+            torch.testing.assert_close(got, expected, rtol=0.0, atol=1e-12)
+
+
+def test_a_temperature_of_0_is_refused():
+    with pytest.raises(ValueError, match="temperature"):
+        spline(temperature=0.0)
+
+
 def test_identity_outside_the_box_and_smooth_at_its_edge():
     x, params = draw(3.0)
     outside = x.abs() > BOUND

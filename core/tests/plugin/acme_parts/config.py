@@ -51,6 +51,7 @@ class Append:
     """Appends Gaussian noise whose mean is the sum of x."""
 
     extra: int = field(1, help="Entries to append.", ge=1)
+    handed: bool = field(False, help="Ask diffeo for the noise.")
 
 
 @attrs.frozen(kw_only=True)

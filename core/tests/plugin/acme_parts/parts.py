@@ -6,7 +6,7 @@ import time
 import torch
 from torch import nn
 
-from diffeo import Augmenter, Bijector, DataInitialized, Dataset, Encoder, Evaluator, Loss, Objective
+from diffeo import Augmenter, Bijector, DataInitialized, Dataset, Encoder, Evaluator, Loss, Objective, normal_noise
 
 
 class StretchBijector(Bijector):
@@ -140,11 +140,12 @@ class QuirkBijector(Bijector):
 class AppendAugmenter(Augmenter):
     def __init__(self, config, shape, context_shape=None):
         super().__init__(shape, (shape[0] + config.extra, *shape[1:]), context_shape)
+        self.handed = config.handed
 
     def augment(self, x, *, context=None):
         dims = tuple(range(-len(self.in_shape), 0))
         size = (*x.shape[: x.dim() - len(dims)], self.out_shape[0] - self.in_shape[0], *self.in_shape[1:])
-        noise = torch.randn(size, dtype=x.dtype)
+        noise = normal_noise(size, x) if self.handed else torch.randn(size, dtype=x.dtype)
         log_q = (-0.5 * noise.square() - 0.5 * math.log(2 * math.pi)).sum(dims)
         return torch.cat([x, x.sum(dims, keepdim=True) + noise], dims[0]), -log_q
 
