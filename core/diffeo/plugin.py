@@ -34,13 +34,16 @@ KINDS = [
          summary="Examples by index.",
          laws="diffeo.testing.tables:DATASET"),
     Kind(name="target", plural="targets", protocol="diffeo.dataset:Target", built_with=(),
-         summary="An unnormalised log-density."),
+         summary="An unnormalised log-density.",
+         laws="diffeo.testing.tables:TARGET"),
     Kind(name="evaluator", plural="evaluators", protocol="diffeo.evaluator:Evaluator", built_with=(),
-         summary="Numbers and pictures of a trained model."),
+         summary="Numbers and pictures of a trained model.",
+         laws="diffeo.testing.tables:PLAIN"),
     Kind(name="optimizer", plural="optimizers", protocol="torch.optim:Optimizer", built_with=("parameters",),
          summary="Takes the steps."),
     Kind(name="schedule", plural="schedules", protocol="diffeo.schedules:Schedule", built_with=(),
-         summary="The learning rate over a run."),
+         summary="The learning rate over a run.",
+         laws="diffeo.testing.tables:PLAIN"),
 ]  # fmt: skip
 
 COMBINATORS = [

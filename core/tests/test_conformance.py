@@ -52,7 +52,7 @@ def test_what_is_right_of_other_kinds_passes_everything(name):
     assert failures(name, slow=("unbiased", "bound", "normalised")) == {}
 
 
-@pytest.mark.parametrize("name", ["objective/likelihood", "dataset/dots"])
+@pytest.mark.parametrize("name", ["objective/likelihood", "dataset/dots", "target/bowl"])
 def test_what_is_right_and_draws_no_tensors_passes_everything(name):
     assert failures(name) == {}
 
@@ -138,6 +138,8 @@ TABLE = [
     ("distribution/cold", "temperature", "temperature 0: expected", ""),
     ("objective/sums", "mean", "average of two halves: expected", ""),
     ("objective/forgets", "every_gradient", r"step 1: parameter 1\.temper got no gradient", ""),
+    ("target/pooled", "log_prob", r"log_prob, batch \(\): expected", "gradient"),
+    ("target/detached", "gradient", r"gradient, against differences: expected", ""),
     ("dataset/moody", "purity", "purity, train again, x: expected", "purity_in_threads"),
     ("dataset/overlapping", "splits", "expected no example in both train and val; got 10", ""),
     ("dataset/lies", "shapes", r"expected \{'x': \(3, 3\)\}; got \{'x': \(3, 2\)\}", ""),

@@ -48,20 +48,24 @@ def test_it_writes_a_whole_package_and_says_what_to_do_next(folder, new_plugin, 
     assert out.splitlines()[2:] == ["pip install -e 'acme-flows[test]'", f"diffeo show {name}", "pytest acme-flows"]
     assert {path.name for path in folder.iterdir()} == {"acme-flows"}
     files = {path for path in written(folder / "acme-flows") if (folder / "acme-flows" / path).is_file()}
-    test = "test_conformance" if STARTS[kind].has_laws else f"test_{name}"
-    assert files == {
-        ".github/workflows/test.yml",
-        ".gitignore",
-        "LICENSE",
-        "README.md",
-        "acme_flows/__init__.py",
-        "acme_flows/config.py",
-        "acme_flows/plugin.py",
-        "acme_flows/py.typed",
-        f"acme_flows/{name}.py",
-        "pyproject.toml",
-        f"tests/{test}.py",
-    }
+    own = {f"tests/test_{name}.py"} if STARTS[kind].has_own_test else set()
+    assert (
+        files
+        == {
+            ".github/workflows/test.yml",
+            ".gitignore",
+            "LICENSE",
+            "README.md",
+            "acme_flows/__init__.py",
+            "acme_flows/config.py",
+            "acme_flows/plugin.py",
+            "acme_flows/py.typed",
+            f"acme_flows/{name}.py",
+            "pyproject.toml",
+            "tests/test_conformance.py",
+        }
+        | own
+    )
 
 
 def test_the_default_is_a_bijector(folder, new_plugin):

@@ -38,9 +38,9 @@ class Start:
         return class_of(self.kind)
 
     @property
-    def has_laws(self) -> bool:
-        """Whether ``diffeo.testing`` knows laws of the kind; the example brings a test of its own otherwise."""
-        return self.kind != "target"
+    def has_own_test(self) -> bool:
+        """Whether the example knows more of itself than ``diffeo.testing`` can: the exact log-marginal of the target."""
+        return self.kind == "target"
 
 
 _STARTS = (
@@ -128,7 +128,6 @@ def render_package(package: str, start: Start, name: str) -> dict[str, str]:
 
 def _templates(start: Start, module: str, name: str) -> dict[str, str]:
     """Path in the package -> template."""
-    test = "shared/test_conformance.py" if start.has_laws else f"{start.kind}/test_{start.kind}.py"
     files = {
         ".github/workflows/test.yml": "shared/test.yml",
         ".gitignore": "shared/gitignore",
@@ -140,8 +139,10 @@ def _templates(start: Start, module: str, name: str) -> dict[str, str]:
         f"{module}/{name}.py": f"{start.kind}/component.py",
         f"{module}/plugin.py": "shared/plugin.py",
         f"{module}/py.typed": "shared/py.typed",
-        f"tests/test_{'conformance' if start.has_laws else name}.py": test,
+        "tests/test_conformance.py": "shared/test_conformance.py",
     }
+    if start.has_own_test:
+        files[f"tests/test_{name}.py"] = f"{start.kind}/test_{start.kind}.py"
     return {path: f"{template}.jinja" for path, template in files.items()}
 
 

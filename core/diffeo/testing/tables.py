@@ -16,7 +16,9 @@ __all__ = [
     "MAP",
     "NETWORK",
     "OBJECTIVE",
+    "PLAIN",
     "RECORD",
+    "TARGET",
 ]
 
 Condition = Callable[[Facts], bool]
@@ -190,3 +192,16 @@ DATASET = Suite(
         _law("dataset", "missing_files"),
     )
 )
+
+TARGET = Suite(
+    laws=(
+        *RECORD,
+        _law("target", "log_prob"),
+        _law("target", "gradient"),
+        _law("target", "constrained"),
+        _law("target", "unchanged"),
+    )
+)
+
+PLAIN = Suite(laws=RECORD[:2])
+"""Evaluators and schedules: how they are written down. What they do is for their own tests to say."""

@@ -16,7 +16,7 @@ class Needy:
 NAMES = """Right Kinked WrongSign NoLogDet ShiftedInverse ForgetsContext UsesContext UnusedParameter SinglePrecision
 Overwrites LeaksBatch SquareRoot LosesState RandomInverse WrongBackward Branches StaysBehind Undocumented FallsOver
 PairsOnly Excused Overexcused Misnamed Widen Biased Rounds Fold HalfFold Plain Deaf Loud Wide Heavy Cold Likelihood Sums
-Forgets Dots Moody Overlapping Lies"""
+Forgets Dots Moody Overlapping Lies Bowl Pooled Detached"""
 
 for _name in NAMES.split():
     globals()[_name] = _config(_name)

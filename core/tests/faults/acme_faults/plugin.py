@@ -52,5 +52,6 @@ def diffeo_components():
         *(record("network", name) for name in ("Plain", "Deaf", "Loud")),
         *(record("distribution", name) for name in ("Wide", "Heavy", "Cold")),
         *(record("objective", name) for name in ("Likelihood", "Sums", "Forgets")),
+        *(record("target", name) for name in ("Bowl", "Pooled", "Detached")),
         *(record("dataset", name) for name in ("Dots", "Moody", "Overlapping", "Lies")),
     ]
