@@ -22,6 +22,8 @@ _COMMANDS = {
     "train": ("diffeo.commands.train:train", "Train what a spec describes, or go on with a run."),
     "evaluate": ("diffeo.commands.evaluate:evaluate", "Run the evaluators of a run again."),
     "sample": ("diffeo.commands.sample:sample", "Draw from a trained model into a picture or a table."),
+    "encode": ("diffeo.commands.encode:encode", "Turn data into codes, the first latents of a flow."),
+    "decode": ("diffeo.commands.decode:decode", "Turn codes back into data."),
     "check": ("diffeo.commands.check:check", "Validate a spec and show the shape of every step."),
     "list": ("diffeo.commands.listing:listing", "What is installed, by kind."),
     "show": ("diffeo.commands.show:show", "The fields of a component, its paper and its source file."),

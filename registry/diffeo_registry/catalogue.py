@@ -22,6 +22,12 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "dataset": "checkerboard csv eight_gaussians fashion_mnist fashion_mnist_small image_folder npy pinwheel rings"
         " two_moons two_spirals",
     },
+    "diffeo-nested-dropout": {
+        "dataset": "rotated_gaussian",
+        "evaluator": "ordered_projection progressive_samples reconstruction_curve",
+        "objective": "nested_dropout",
+        "order": "categorical geometric uniform",
+    },
 }
 """Package -> kind -> names, former ones too, separated by blanks."""
 

@@ -1,27 +1,23 @@
 """``diffeo sample``."""
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 import diffeo
 from diffeo.commands.files import whole_file
 from diffeo.commands.sample_picture import draw_samples
+from diffeo.commands.tables import require_format, write_table
 from diffeo.randomness import seeded
 
 __all__ = ["sample"]
 
 _AT_ONCE = 4096
 """Draws per call of the model: bounds memory whatever -n is."""
-
-_FORMATS = (".png", ".npz", ".csv")
 
 
 @click.command()
@@ -39,8 +35,7 @@ def sample(
 
     A .png shows images or points on the plane; .npz and .csv take anything.
     """
-    if out.suffix not in _FORMATS:
-        raise click.UsageError(f"expected -o with one of {', '.join(_FORMATS)}; got {out.name}")
+    require_format(out)
     with whole_file(out) as aside:
         flow = diffeo.load(model)
         contexts = _contexts(flow, classes, context)
@@ -51,7 +46,8 @@ def sample(
         if out.suffix == ".png":
             draw_samples(draws, aside)
         else:
-            _write_table(draws.cpu(), contexts, aside, as_csv=out.suffix == ".csv")
+            rows = None if contexts is None else contexts.repeat_interleave(draws.shape[1], 0)
+            write_table(draws.flatten(0, 1), rows, aside, as_csv=out.suffix == ".csv")
     click.echo(f"wrote {out}: {number * max(1, len(draws))} draws of shape {flow.event_shape}")
 
 
@@ -93,26 +89,3 @@ def _draw(flow: Any, number: int, contexts: Tensor | None, temperature: float) -
         return torch.cat([flow.sample((size,), temperature=temperature) for size in sizes])[None]
     draws = torch.cat([flow.sample((size,), context=contexts, temperature=temperature) for size in sizes])
     return draws.movedim(0, 1)
-
-
-def _write_table(draws: Tensor, contexts: Tensor | None, path: Path, *, as_csv: bool) -> None:
-    x = draws.flatten(0, 1).numpy()
-    rows = None if contexts is None else contexts.cpu().repeat_interleave(draws.shape[1], 0).numpy()
-    if as_csv:
-        _write_csv(x.reshape(len(x), -1), None if rows is None else rows.reshape(len(x), -1), path)
-        return
-    with path.open("wb") as file:
-        if rows is None:
-            np.savez_compressed(file, x=x)
-        else:
-            np.savez_compressed(file, x=x, context=rows)
-
-
-def _write_csv(x: npt.NDArray[Any], context: npt.NDArray[Any] | None, path: Path) -> None:
-    tables = {"x": x} if context is None else {"x": x, "context": context}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(f"{name}{column}" for name, table in tables.items() for column in range(table.shape[1]))
-        for rows in zip(*tables.values(), strict=True):
-            # str() of a numpy number has as many digits as tell it apart from its neighbours, repr() of a float more.
-            writer.writerow(str(value) for row in rows for value in row)

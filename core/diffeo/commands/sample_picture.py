@@ -12,18 +12,18 @@ from diffeo.evaluators.sample_grid import to_unit_range
 __all__ = ["draw_samples"]
 
 
-def draw_samples(draws: Tensor, path: Path) -> None:
+def draw_samples(draws: Tensor, path: Path, *, caption: str = "Samples of the flow.") -> None:
     """Write draws (M, n, *event_shape) as a PNG: a row of images per context, or a square; points as a scatter plot."""
     shape = tuple(draws.shape[2:])
     if shape == (2,):
-        _draw_points(draws.flatten(0, 1), path)
+        _draw_points(draws.flatten(0, 1), path, caption)
     elif len(shape) == 3 and shape[0] in (1, 3):
-        _draw_images(draws, path)
+        _draw_images(draws, path, caption)
     else:
         raise ValueError(f"expected images (1 or 3, H, W) or points (2,) for a .png; got {shape}: use .npz or .csv")
 
 
-def _draw_images(draws: Tensor, path: Path) -> None:
+def _draw_images(draws: Tensor, path: Path, caption: str) -> None:
     if draws.shape[0] == 1:
         columns = math.ceil(math.sqrt(draws.shape[1]))
         rows = math.ceil(draws.shape[1] / columns)
@@ -39,10 +39,10 @@ def _draw_images(draws: Tensor, path: Path) -> None:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(sheet, interpolation="nearest", aspect="auto")
     axes.set_axis_off()
-    save(figure, path, "Samples of the flow.")
+    save(figure, path, caption)
 
 
-def _draw_points(points: Tensor, path: Path) -> None:
+def _draw_points(points: Tensor, path: Path, caption: str) -> None:
     figure = new_figure(5, 5)
     axes = figure.add_subplot()
     x, y = points.double().cpu().numpy().T
@@ -52,4 +52,4 @@ def _draw_points(points: Tensor, path: Path) -> None:
     for spine in axes.spines.values():
         spine.set_color("#c9d1d8")
     figure.tight_layout(pad=0.8)
-    save(figure, path, "Samples of the flow.")
+    save(figure, path, caption)

@@ -1,0 +1,1 @@
+"""The evaluators of ordered latents, one a file."""
