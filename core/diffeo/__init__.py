@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from diffeo.batch_statistics import BatchStatistics, recorded_statistics, replayed_statistics
     from diffeo.bijector import Bijector
     from diffeo.building import build, make
+    from diffeo.callable_target import CallableTarget
     from diffeo.capabilities import Capabilities
+    from diffeo.combinators import ChainBijector, InvertBijector, RepeatBijector
     from diffeo.config_spec import Spec, Trainer
     from diffeo.data_initialized import DataInitialized
     from diffeo.dataset import Dataset, Target
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
     from diffeo.network import Encoder, Network
     from diffeo.noise import normal_noise, uniform_noise
     from diffeo.objective import Loss, Objective, Progress
+    from diffeo.parameter_layout import ParameterLayout
     from diffeo.preparation import Plan, check
+    from diffeo.recomputation import call_step
     from diffeo.run import Run, RunError
     from diffeo.running import evaluate, resume, train
     from diffeo.schedules import Schedule
@@ -38,7 +42,9 @@ _HOME = {
     "Augmenter": "augmenter",
     "BatchStatistics": "batch_statistics",
     "Bijector": "bijector",
+    "CallableTarget": "callable_target",
     "Capabilities": "capabilities",
+    "ChainBijector": "combinators",
     "CheckpointError": "model_files",
     "DataInitialized": "data_initialized",
     "Dataset": "dataset",
@@ -47,11 +53,14 @@ _HOME = {
     "Encoder": "network",
     "Evaluator": "evaluator",
     "FlowModel": "flow_model",
+    "InvertBijector": "combinators",
     "Loss": "objective",
     "Network": "network",
     "Objective": "objective",
+    "ParameterLayout": "parameter_layout",
     "Plan": "preparation",
     "Progress": "objective",
+    "RepeatBijector": "combinators",
     "Row": "summary",
     "Run": "run",
     "RunError": "run",
@@ -62,6 +71,7 @@ _HOME = {
     "Trainer": "config_spec",
     "bits_per_dim": "maximum_likelihood",
     "build": "building",
+    "call_step": "recomputation",
     "check": "preparation",
     "components": "listing",
     "describe_model": "summary",
@@ -84,7 +94,9 @@ __all__ = [
     "BatchStatistics",
     "Bijector",
     "BuildError",
+    "CallableTarget",
     "Capabilities",
+    "ChainBijector",
     "CheckpointError",
     "DataInitialized",
     "Dataset",
@@ -94,12 +106,15 @@ __all__ = [
     "Encoder",
     "Evaluator",
     "FlowModel",
+    "InvertBijector",
     "Loss",
     "Network",
     "Objective",
+    "ParameterLayout",
     "Plan",
     "PluginError",
     "Progress",
+    "RepeatBijector",
     "Row",
     "Run",
     "RunError",
@@ -111,6 +126,7 @@ __all__ = [
     "Trainer",
     "bits_per_dim",
     "build",
+    "call_step",
     "check",
     "components",
     "describe_model",

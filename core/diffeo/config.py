@@ -17,6 +17,7 @@ __all__ = [
     "Exponential",
     "FactorOut",
     "Flow",
+    "Given",
     "Invert",
     "MaximumLikelihood",
     "Multiscale",
@@ -112,6 +113,23 @@ class MaximumLikelihood:
 
     units: Literal["nats", "bits_per_dim"] = field(
         "nats", help="Unit of the loss: nats per example, or bits per dimension of the data as delivered."
+    )
+
+
+# Targets
+
+
+@attrs.frozen(kw_only=True)
+class Given:
+    """The target that Python gives with the spec: ``diffeo.train(spec, data=target)``."""
+
+    what: str = field("", help="What it was: written into the spec of the run, for people to read.")
+    target: Any = attrs.field(
+        init=False,
+        default=None,
+        eq=False,
+        repr=False,
+        metadata={"diffeo_help": "The target itself; not part of a spec."},
     )
 
 

@@ -72,6 +72,11 @@ class Trainer:
     keep_best: int = field(
         0, help="How many checkpoints with the lowest validation loss stay as well; each is then validated.", ge=0
     )
+    select: Literal["last", "lowest_loss", "lowest_val_loss"] = field(
+        "last",
+        help="Which weights are saved and used: the last; those with the lowest loss of one step in the second half of the "
+        "run, which a lucky batch decides (Andrade 2024); or those with the lowest validation loss.",
+    )
     device: str = field("auto", help="Where to train: auto, cpu, cuda, cuda:1, mps.")
 
     def __attrs_post_init__(self) -> None:
@@ -81,6 +86,11 @@ class Trainer:
             raise ValueError(f"expected shards instead of accumulate with strict; got accumulate {self.accumulate}")
         if self.strict and self.batch_size % self.shards:
             raise ValueError(f"expected shards to divide batch_size {self.batch_size}; got {self.shards}")
+        if self.select != "last" and (self.ema is not None or self.keep_best):
+            other = f"ema {self.ema}" if self.ema is not None else f"keep_best {self.keep_best}"
+            raise ValueError(
+                f"expected select: last with ema or keep_best, which choose weights, too; got {self.select} and {other}"
+            )
 
 
 @attrs.frozen(kw_only=True)

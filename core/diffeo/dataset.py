@@ -1,7 +1,8 @@
 """What ``data:`` takes: data sets, which deliver batches by index, and targets, which are unnormalised log-densities."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -50,11 +51,14 @@ class Target(nn.Module, ABC):
     """An unnormalised log-density of unconstrained ``theta``, for variational inference; built as ``Implementation(config)``.
 
     ``log_prob`` includes the Jacobian of the constraints, so that it is a density over all of R^D; ``constrain`` gives the
-    user's own parameters. ``log_marginal`` is the exact log-normaliser where it is known, else None.
+    user's own parameters, ``by_name`` the same with their names. ``log_marginal`` is the exact log-normaliser where it is
+    known, else None. A target that can be drawn from exactly has a method ``sample(sample_shape) -> theta`` as well.
     """
 
     event_shape: Shape
     log_marginal: float | None = None
+    entries: Mapping[str, Sequence[str]] = MappingProxyType({})
+    """Parameter of rank 1 -> what its entries are called, such as the covariates that coefficients belong to."""
 
     def __init__(self, event_shape: Shape) -> None:
         super().__init__()
@@ -69,5 +73,9 @@ class Target(nn.Module, ABC):
         """log of the unnormalised density at theta, Jacobian of the constraints included."""
 
     def constrain(self, theta: Float[Tensor, "*B_event"]) -> Tensor:
-        """The parameters as the user wrote them."""
+        """The parameters as the user wrote them, in one tensor."""
         return theta
+
+    def by_name(self, theta: Float[Tensor, "*B_event"]) -> dict[str, Tensor]:
+        """The parameters by name, each ``(*B, *its_shape)``, and what is derived of them; files and reports show these."""
+        return {"theta": self.constrain(theta)}

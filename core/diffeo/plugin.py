@@ -82,6 +82,8 @@ PARTS = [
               implementation="diffeo.maximum_likelihood:MaximumLikelihoodObjective",
               summary="Minus the log-likelihood, or its bound.",
               cases=CASES),
+    Component(kind="target", name="given", config="diffeo.config:Given",
+              implementation="diffeo.given:given_target", summary="The target that Python gives with the spec."),
 ]  # fmt: skip
 
 TRAINING = [

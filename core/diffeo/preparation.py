@@ -9,14 +9,17 @@ from torch import nn
 
 from diffeo.building import make
 from diffeo.config_spec import Spec
-from diffeo.dataset import Dataset
+from diffeo.dataset import Dataset, Target
 from diffeo.evaluation import check_evaluators, make_evaluators
 from diffeo.flow_model import FlowModel
+from diffeo.given import with_data
 from diffeo.loading import load
 from diffeo.model_files import CheckpointError, load_weights
+from diffeo.randomness import derive, seeded
 from diffeo.run import Run
 from diffeo.spec_loading import located
 from diffeo.summary import Row, describe_model
+from diffeo.target_check import check_target
 from diffeo.training_step import DTYPES
 from diffeo_registry import BuildError, DiffeoError, installed
 
@@ -32,20 +35,24 @@ class Plan:
     warnings: list[str]
 
 
-def check(spec: Spec) -> Plan:
-    """Build everything a spec names and train nothing; data files that are missing are a warning."""
+def check(spec: Spec, *, data: Target | None = None) -> Plan:
+    """Build everything a spec names and train nothing; data files that are missing are a warning.
+
+    ``data`` is a target that takes the place of the spec's data, as in ``train``.
+    """
+    spec = with_data(spec, data)
     with located(spec):
         try:
-            data = make_data(spec, prepare=False)
+            made = make_data(spec, prepare=False)
         except BuildError as error:
             message = _missing_files(error)
             return Plan(None, [], [f"{message} (the shapes of the data are in it, so the model is not checked)"])
         warnings: list[str] = []
         try:
-            _prepare_data(spec, data)
+            _prepare_data(spec, made)
         except BuildError as error:
             warnings.append(_missing_files(error))
-        run = _build(spec, data, Path())
+        run = _build(spec, made, Path())
         make(
             spec.trainer.optimizer,
             list(nn.ModuleList([run.model, run.objective]).parameters()),
@@ -75,12 +82,22 @@ def make_data(spec: Spec, *, prepare: bool = True) -> Any:
 
 def _build(spec: Spec, data: Any, folder: Path) -> Run:
     model = make(spec.model, data.shapes["x"], data.shapes.get("context"), at="model")
+    if isinstance(data, Target):
+        _check_target(spec, model, data)
     objective = make(spec.objective, model, data, at="objective")
     make_evaluators(spec)
     if spec.start_from is not None:
         model.to(DTYPES[spec.trainer.precision])
         _start_from(model, spec.start_from)
     return Run(path=folder, spec=spec, model=model, objective=objective, data=data)
+
+
+def _check_target(spec: Spec, model: Any, target: Target) -> None:
+    try:
+        with seeded(derive(spec.seed, "target")):
+            check_target(target, model, DTYPES[spec.trainer.precision])
+    except ValueError as error:
+        raise BuildError(str(error), ("data", installed().of(spec.data).name)) from error
 
 
 def _start_from(model: nn.Module, source: Path) -> None:

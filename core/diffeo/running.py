@@ -12,8 +12,10 @@ import torch
 
 from diffeo import checkpoints
 from diffeo.config_spec import Spec
+from diffeo.dataset import Target
 from diffeo.durable_files import Part
 from diffeo.evaluation import check_evaluators, evaluate_run, make_evaluators
+from diffeo.given import with_data
 from diffeo.hook_calls import HookCalls
 from diffeo.launch import joined, launch_id
 from diffeo.loading import load
@@ -38,18 +40,26 @@ __all__ = ["evaluate", "prepare", "resume", "train"]
 
 
 def train(
-    spec: Spec, out: str | os.PathLike[str] | None = None, *, until: int | None = None, show_progress: bool = True
+    spec: Spec,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    data: Target | None = None,
+    until: int | None = None,
+    show_progress: bool = True,
 ) -> Run:
     """Train what a spec describes and evaluate it; returns the run, whose folder is ``out`` (default ``runs/<name>-<n>``).
 
-    ``until`` stops after that step as an interruption would. Raises ``DiffeoError`` for what is the user's to mend, before
-    anything is written; ``RunError`` for training that could not go on. Where torchrun has restarted its processes, the
-    run goes on from its newest checkpoint.
+    ``data`` is a target that takes the place of the spec's data, such as a ``CallableTarget``. ``until`` stops after that
+    step as an interruption would. Raises ``DiffeoError`` for what is the user's to mend, before anything is written;
+    ``RunError`` for training that could not go on. Where torchrun has restarted its processes, the run goes on from its
+    newest checkpoint.
     """
+    spec = with_data(spec, data)
     with joined(spec.trainer.timeout) as world:
         folder, is_begun = agree_on_folder(spec, out, world)
         if is_begun:
-            return go_on(load_spec(spec_file(folder)), folder, world, until, show_progress=show_progress)
+            begun = with_data(load_spec(spec_file(folder)), data)
+            return go_on(begun, folder, world, until, show_progress=show_progress)
         stop = StopSignals()
         with stop.caught(), _threads(spec):
             loop = world.together(lambda: prepare(spec, folder, world))
@@ -59,21 +69,27 @@ def train(
                 return _fit(loop, until, RunLog(folder if world.is_main else None), stop, show_progress=show_progress)
 
 
-def resume(path: str | os.PathLike[str], *, until: int | None = None, show_progress: bool = True) -> Run:
+def resume(
+    path: str | os.PathLike[str], *, data: Target | None = None, until: int | None = None, show_progress: bool = True
+) -> Run:
     """Continue a run from its newest whole checkpoint; a finished run is only evaluated again.
 
     A run that ended before its first checkpoint begins again, which is the same. Damaged checkpoints are moved aside.
+    ``data`` is the target of a run whose target came from Python.
     """
     folder = Path(path)
-    spec = load_spec(spec_file(folder))
+    spec = with_data(load_spec(spec_file(folder)), data)
     with joined(spec.trainer.timeout) as world:
         return go_on(spec, folder, world, until, show_progress=show_progress)
 
 
-def evaluate(path: str | os.PathLike[str]) -> dict[str, float]:
-    """Run the evaluators of a run again on its newest checkpoint (or on the one that ``path`` is) and rewrite the report."""
+def evaluate(path: str | os.PathLike[str], *, data: Target | None = None) -> dict[str, float]:
+    """Run the evaluators of a run again on its newest checkpoint (or on the one that ``path`` is) and rewrite the report.
+
+    ``data`` is the target of a run whose target came from Python.
+    """
     path, folder = Path(path), run_folder(path)
-    spec = load_spec(spec_file(folder))
+    spec = with_data(load_spec(spec_file(folder)), data)
     with joined(spec.trainer.timeout) as world:
         run = world.together(lambda: _trained_run(path, folder, spec))
         evaluate_run(run, world)
@@ -183,9 +199,11 @@ def finish(loop: Loop) -> None:
 
 def _take_final_weights(loop: Loop) -> None:
     """Give the model the weights that were saved, in the precision that ``load`` gives."""
-    model, ema = loop.run.model, loop.state.ema
+    model, ema, best = loop.run.model, loop.state.ema, loop.state.best
     if ema is not None:
         load_weights(model, dict(model.state_dict()) | ema.state(), "the moving average")
+    if best is not None:
+        load_weights(model, dict(model.state_dict()) | best.state(), "the selected weights")
     if loop.config.precision == "bfloat16":
         set_precision(model, "float32")
 

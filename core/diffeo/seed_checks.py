@@ -58,6 +58,7 @@ def require_suitable(specs: Sequence[Spec], world: World) -> None:
         "trainer.memory: checkpoint": trainer.memory == "checkpoint",
         "trainer.precision: bfloat16": trainer.precision == "bfloat16",
         "trainer.nonfinite: skip": trainer.nonfinite == "skip",
+        f"trainer.select: {trainer.select}": trainer.select != "last",
     }
     for reason, holds in reasons.items():
         if holds:

@@ -185,6 +185,7 @@ class Loop:
             totals = {}  # one infinity would hide every other loss of the line it is averaged into
         else:
             self.state.skipped_in_a_row = 0
+            self._offer_loss(totals["loss"])
             self.state.optimizer.step()
             average_statistics(self.module, self.world)
             if self.state.ema is not None:
@@ -192,6 +193,13 @@ class Loop:
         self.state.optimizer.zero_grad(set_to_none=True)
         self.state.step = step + 1
         return totals, signal_number
+
+    def _offer_loss(self, loss: Tensor) -> None:
+        """Let the weights that this step's loss belongs to, which are still there, be selected by it."""
+        late = self.state.step >= self.config.steps // 2
+        if self.state.best is not None and self.config.select == "lowest_loss" and late:
+            mean = float(self.world.total(loss, in_step=True)) / self.world.size
+            self.state.best.offer(mean, self.state.step)
 
     def _gradient_norm(self) -> Tensor:
         gradients = [p.grad for p in self.parameters if p.grad is not None]
@@ -261,6 +269,8 @@ class Loop:
     def _validate(self, bar: ProgressBar) -> None:
         metrics = validate(self.run, self.state, self.world)
         self.last_validation = (self.state.step, metrics.get("val/loss"))
+        if self.state.best is not None and self.config.select == "lowest_val_loss":
+            self.state.best.offer(metrics["val/loss"], self.state.step)
         if self.world.is_main:
             metrics |= self._log_weights()
         if metrics:

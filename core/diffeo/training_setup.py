@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from diffeo.augmenter import Augmenter
+from diffeo.best_weights import BestWeights
 from diffeo.building import make
 from diffeo.config_spec import Trainer
 from diffeo.ema import MovingAverage
@@ -14,6 +15,7 @@ from diffeo.schedules import Schedule
 from diffeo.step_trace import flow_parts
 from diffeo.training_state import TrainingState
 from diffeo.training_step import TrainingStep, set_precision
+from diffeo.validation import validation_size
 from diffeo.world import World
 from diffeo_registry import BuildError
 
@@ -38,6 +40,11 @@ def set_up(run: Run, world: World) -> Setup:
     set_precision(module, config.precision)
     module.to(device)
     _require_fit(config, module, world)
+    if config.select == "lowest_val_loss" and not validation_size(run):
+        message = (
+            "expected data with a validation split, or a target, and eval_examples > 0; got nothing to validate on"
+        )
+        raise BuildError(message, ("trainer", "select"))
     if config.memory == "checkpoint":
         for _, part in flow_parts(module):
             if isinstance(part, Augmenter):
@@ -48,7 +55,8 @@ def set_up(run: Run, world: World) -> Setup:
         raise BuildError("expected a model with trainable parameters; got none", ("model",))
     optimizer: torch.optim.Optimizer = make(config.optimizer, parameters, at=("trainer", "optimizer"))
     ema = None if config.ema is None else MovingAverage(run.model, config.ema)
-    return Setup(device, schedule, parameters, TrainingState(module=module, optimizer=optimizer, ema=ema))
+    best = None if config.select == "last" else BestWeights(run.model)
+    return Setup(device, schedule, parameters, TrainingState(module=module, optimizer=optimizer, ema=ema, best=best))
 
 
 def _require_fit(config: Trainer, module: nn.Module, world: World) -> None:

@@ -9,6 +9,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from diffeo.best_weights import BestWeights
 from diffeo.durable_files import Data, Part
 from diffeo.ema import MovingAverage
 from diffeo.model_files import CheckpointError, load_weights, model_parts
@@ -29,6 +30,7 @@ class TrainingState:
     module: TrainingStep
     optimizer: torch.optim.Optimizer
     ema: MovingAverage | None
+    best: BestWeights | None = None
     step: int = 0
     skipped_in_a_row: int = 0
     skipped: int = 0
@@ -46,6 +48,8 @@ class TrainingState:
         tensors = dict(model.state_dict())
         if self.ema is not None:
             tensors |= self.ema.state()
+        if self.best is not None:
+            tensors |= self.best.state()
         state = {
             "format": FORMAT,
             "step": self.step,
@@ -53,7 +57,7 @@ class TrainingState:
             "skipped_in_a_row": self.skipped_in_a_row,
             "window": self.window.counts,
             "surroundings": dict(surroundings),
-        }
+        } | ({} if self.best is None else {"best": self.best.facts})
         return {
             "model.safetensors": model_parts(model, model_config, tensors),
             "training.safetensors": tensor_parts(self.training_tensors() | _window_tensors(measured)),
@@ -72,6 +76,8 @@ class TrainingState:
         self._restore_optimizer(parts["optimizer"], f"{source}/training.safetensors")
         if self.ema is not None:
             self.ema.load(parse_tensors(files["model.safetensors"], f"{source}/model.safetensors")[1])
+        if self.best is not None:
+            self.best.load(state["best"], parse_tensors(files["model.safetensors"], f"{source}/model.safetensors")[1])
         self.step, self.skipped = state["step"], state["skipped"]
         self.skipped_in_a_row = state["skipped_in_a_row"]
         self.window.restore({name: value.clone() for name, value in parts["window"].items()}, state["window"])

@@ -1,4 +1,4 @@
-"""Validation while a model trains: the objective on held-out examples, each process taking some of the batches."""
+"""Validation while a model trains: the objective on held-out examples or draws, each process taking some of the batches."""
 
 from contextlib import nullcontext
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from diffeo.config_spec import Trainer
-from diffeo.dataset import Dataset
+from diffeo.dataset import Dataset, Target
 from diffeo.objective import Loss, Progress
 from diffeo.randomness import derive, seeded
 from diffeo.run import Run
@@ -18,13 +18,18 @@ __all__ = ["validate", "validation_size"]
 
 
 def validation_size(run: Run) -> int:
-    """How many examples a pass takes; 0 without a validation split."""
+    """How many examples a pass takes; 0 without a validation split. For a target that is the number of draws."""
+    if isinstance(run.data, Target):
+        return run.spec.trainer.eval_examples
     return min(run.data.size("val") or 0, run.spec.trainer.eval_examples) if isinstance(run.data, Dataset) else 0
 
 
 @torch.no_grad()
 def validate(run: Run, state: TrainingState, world: World) -> dict[str, float]:
     """``val/<metric>``: means over the validation examples, with the weights that would be saved; ``{}`` without a split.
+
+    Where weights are selected by this loss, it is that of the model's own. What a target is validated on are draws with the
+    same noise in every pass, so that two passes differ by the weights alone.
 
     Batch i goes to process i mod W with noise of its own, and every process adds all of them up in the same order: the
     result is the same for any number of processes, and a small last batch counts for as much as it holds.
@@ -50,7 +55,8 @@ def _measure(run: Run, state: TrainingState, indices: Tensor, number: int) -> di
     trainer: Trainer = run.spec.trainer
     device = next(state.module.parameters()).device
     with seeded(derive(run.spec.seed, "validation", number)):
-        batch = cast(run.data.batch("val", indices), DTYPES[trainer.precision], device)
+        examples = run.data.batch("val", indices) if isinstance(run.data, Dataset) else {}
+        batch = cast(examples, DTYPES[trainer.precision], device)
         loss: Loss = state.module.forward(batch, Progress(state.step, trainer.steps, len(indices)))
     return {"loss": float(loss.value), **{name: float(value) for name, value in loss.metrics.items()}}
 

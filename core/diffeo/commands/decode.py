@@ -9,10 +9,12 @@ from torch import Tensor
 from diffeo.commands.codes import AT_ONCE, Codes, decode_codes, load_flow, read_codes
 from diffeo.commands.files import whole_file
 from diffeo.commands.sample_picture import draw_samples
-from diffeo.commands.tables import require_format, write_table
+from diffeo.commands.sample_table import write_csv, write_npz
 from diffeo.flow_model import FlowModel
 
 __all__ = ["decode"]
+
+_FORMATS = (".png", ".npz", ".csv")
 
 
 @click.command()
@@ -25,7 +27,8 @@ def decode(model: Path, codes: Path, number: int | None, out: Path) -> None:
 
     Latents that the codes leave out are 0. A .png shows images or points on the plane; .npz and .csv take anything.
     """
-    require_format(out)
+    if out.suffix not in _FORMATS:
+        raise click.UsageError(f"expected -o with one of {', '.join(_FORMATS)}; got {out.name}")
     with whole_file(out) as aside:
         flow = load_flow(model)
         given = read_codes(codes, flow)
@@ -33,7 +36,9 @@ def decode(model: Path, codes: Path, number: int | None, out: Path) -> None:
         if out.suffix == ".png":
             draw_samples(x[None], aside, caption=f"Decoded from the first {given.codes.shape[1]} latents.")
         else:
-            write_table(x, context, aside, as_csv=out.suffix == ".csv")
+            parts = {"x": x} if context is None else {"x": x, "context": context}
+            write = write_csv if out.suffix == ".csv" else write_npz
+            write({name: values.cpu().numpy() for name, values in parts.items()}, aside)
     click.echo(f"wrote {out}: {len(x)} examples of shape {flow.event_shape}")
 
 

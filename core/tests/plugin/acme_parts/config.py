@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Literal
 
 import attrs
@@ -83,6 +84,18 @@ class Dice:
     """Pairs of integers between 0 and 5."""
 
     size: int = field(100, help="Training examples.", ge=1)
+
+
+@attrs.frozen(kw_only=True)
+class Elbo:
+    """Minus the evidence lower bound of a target."""
+
+
+@attrs.frozen(kw_only=True)
+class Ring:
+    """A ring with a positive radius, by polar coordinates."""
+
+    path: Path | None = field(None, help="A file that has to be there.")
 
 
 @attrs.frozen(kw_only=True)

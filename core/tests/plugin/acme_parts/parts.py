@@ -6,7 +6,18 @@ import time
 import torch
 from torch import nn
 
-from diffeo import Augmenter, Bijector, DataInitialized, Dataset, Encoder, Evaluator, Loss, Objective, normal_noise
+from diffeo import (
+    Augmenter,
+    Bijector,
+    DataInitialized,
+    Dataset,
+    Encoder,
+    Evaluator,
+    Loss,
+    Objective,
+    Target,
+    normal_noise,
+)
 
 
 class StretchBijector(Bijector):
@@ -213,6 +224,37 @@ class DiceDataset(Dataset):
 
     def batch(self, split, indices, seeds=None):
         return {"x": self.points[indices]}
+
+
+class RingTarget(Target):
+    """theta = (angle, log radius); the user's parameters are a point and its radius."""
+
+    entries = {"point": ("across", "up")}  # noqa: RUF012
+
+    def __init__(self, config):
+        super().__init__((2,))
+        if config.path is not None and not config.path.exists():
+            raise ValueError(f"{config.path}: expected a file; got nothing there")
+
+    def log_prob(self, theta):
+        return -(theta[..., 1] - 1).square() - theta[..., 0].square()
+
+    def constrain(self, theta):
+        angle, radius = theta[..., 0], theta[..., 1].exp()
+        return torch.stack([radius * angle.cos(), radius * angle.sin()], -1)
+
+    def by_name(self, theta):
+        return {"point": self.constrain(theta), "radius": theta[..., 1].exp()}
+
+
+class ElboObjective(Objective):
+    def __init__(self, config, model, data):
+        super().__init__(model, data)
+        self.data = data
+
+    def forward(self, model, batch, progress):
+        theta, log_q = model.sample_and_log_prob((progress.batch_size,))
+        return Loss((log_q - self.data.log_prob(theta)).mean())
 
 
 class ExplodeObjective(Objective):

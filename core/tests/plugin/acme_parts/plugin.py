@@ -14,8 +14,10 @@ KINDS = {
     "Blob": "dataset",
     "Dice": "dataset",
     "Beads": "dataset",
+    "Elbo": "objective",
     "Explode": "objective",
     "Mishap": "objective",
+    "Ring": "target",
     "Unit": "optimizer",
     "Bell": "evaluator",
 }
