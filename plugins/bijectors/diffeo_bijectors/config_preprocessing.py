@@ -58,6 +58,12 @@ class Logit:
 class Softplus:
     """Maps positive data to the real line by the inverse of softplus; samples, made by softplus, are positive."""
 
+    entries: tuple[int, ...] | None = field(
+        None,
+        ge=0,
+        help="Which entries of the first event dimension are positive; the others pass unchanged. None: all of them.",
+    )
+
 
 @attrs.frozen(kw_only=True)
 class Uniform:

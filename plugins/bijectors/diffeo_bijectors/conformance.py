@@ -96,6 +96,7 @@ PREPROCESSING = [
     Case(spec="logit", shape=VECTOR, context_shape=CONTEXT),
     Case(spec={"logit": {"alpha": 0.05}}, shape=(2, 2, 2)),
     Case(spec="softplus", shape=VECTOR, context_shape=CONTEXT),
+    Case(spec={"softplus": {"entries": [0, 3]}}, shape=VECTOR),
     Case(spec="uniform", shape=VECTOR),
     Case(spec="uniform", shape=(2, 2, 3), context_shape=CONTEXT),
 ]

@@ -125,6 +125,23 @@ def test_softplus_is_exact_over_the_whole_range() -> None:
     torch.testing.assert_close(log_det, -log_det_back, atol=1e-13, rtol=1e-13)
 
 
+def test_softplus_of_some_entries_passes_the_others() -> None:
+    y = torch.tensor([[-3.0, -3.0, 0.5], [2.0, 2.0, -7.0]], dtype=torch.float64, requires_grad=True)
+    x, log_det = build({"softplus": {"entries": [1]}}, 3).inverse(y)
+    whole, _ = build("softplus", 3).inverse(y)
+    assert torch.equal(x, torch.stack([y[:, 0], whole[:, 1], y[:, 2]], dim=-1))
+    assert torch.allclose(log_det, torch.nn.functional.logsigmoid(y[:, 1]), rtol=1e-15)
+    back, _ = build({"softplus": {"entries": [1]}}, 3)(x.detach())
+    assert torch.allclose(back, y, rtol=1e-14)
+    (gradient,) = torch.autograd.grad(log_det.sum(), y)
+    assert torch.equal(gradient[:, [0, 2]], torch.zeros(2, 2, dtype=torch.float64))
+
+
+def test_softplus_takes_no_entry_beyond_the_event() -> None:
+    with pytest.raises(ValueError, match=r"expected entries below 3, for shape \(3,\); got 5"):
+        build({"softplus": {"entries": [0, 5]}}, 3)
+
+
 def test_softplus_is_finite_at_and_below_zero() -> None:
     layer = build("softplus", 1)
     x = torch.tensor([[0.0], [-3.0]], requires_grad=True)
