@@ -28,6 +28,16 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "objective": "nested_dropout",
         "order": "categorical geometric uniform",
     },
+    "diffeo-loft": {
+        "bijector": "loft",
+        "scale": "soft_clamp",
+        "network": "two_mlps",
+        "distribution": "student_t",
+        "objective": "reverse_kl",
+        "target": "bayesian_lasso conjugate_linear_regression funnel horseshoe_logistic_regression multivariate_student_t"
+        " normal_mixture",
+        "evaluator": "marginal_likelihood posterior_pairs posterior_summary sliced_wasserstein value_growth",
+    },
 }
 """Package -> kind -> names, former ones too, separated by blanks."""
 
