@@ -203,12 +203,13 @@ class Cosine:
 
 @attrs.frozen(kw_only=True)
 class Exponential:
-    """A factor `gamma` every `every` steps, continuously."""
+    """A factor `gamma` every `every` steps, continuously, after a warm-up and a time at the full rate."""
 
     gamma: float = field(help="Factor per `every` steps.", gt=0, le=1)
     every: int = field(1, help="Steps in which the learning rate falls by gamma.", ge=1)
     floor: float = field(0.0, help="Smallest factor.", ge=0, le=1)
     warmup: int = field(0, help="Steps of linear warm-up from 0; the decay starts after them.", ge=0)
+    hold: int = field(0, help="Steps at the full rate between warm-up and decay.", ge=0)
 
 
 @attrs.frozen(kw_only=True)

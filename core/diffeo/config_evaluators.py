@@ -23,6 +23,11 @@ class Likelihood:
     )
     max_examples: int | None = field(10_000, help="At most so many examples, the first ones of the split.", ge=2)
     batch_size: int = field(500, help="Examples per call of the model; memory, not the result, depends on it.", ge=1)
+    chunk: int | None = field(
+        None,
+        help="Draws of every example in a call of the model; by default as many as give 1,024 rows with all examples of a batch.",
+        ge=1,
+    )
     baseline: bool = field(True, help="Integer data: measure an independent Gaussian for every entry beside the model.")
     seed: int = field(0, help="Fixes the draws of a flow that is not exact.", ge=0)
 

@@ -145,8 +145,8 @@ class FlowModel(Distribution):
 
             log p(x) >= E log (1/K) sum_k exp(w_k),    w_k independent draws of ``elbo``,
 
-        streamed in chunks of ``chunk`` draws (memory is bounded where gradients are off). Burda et al. 2016,
-        arXiv:1509.00519, equation 8.
+        streamed in chunks of ``chunk`` draws (memory is bounded where gradients are off). A draw is one of all the noise of
+        the flow together, dequantization and augmenters. Burda et al. 2016, arXiv:1509.00519, equation 8.
         """
         x, features = self._prepare(x, context)
         if self._is_exact:
@@ -160,14 +160,19 @@ class FlowModel(Distribution):
             raise ValueError(f"expected num_samples >= 1; got {num_samples}")
         rows = x.shape[: x.dim() - len(self.event_shape)].numel()
         chunk = chunk or max(1, DRAWS_AT_ONCE // max(rows, 1))
-        total = None
+        reference = total = None
         for start in range(0, num_samples, chunk):
             draws = min(chunk, num_samples - start)
             expanded = None if features is None else features.expand(draws, *features.shape)
-            part = self._elbo(x.expand(draws, *x.shape), expanded).logsumexp(0)
+            weights = self._elbo(x.expand(draws, *x.shape), expanded)
+            if reference is None:  # near the sum: what is added up stays small, and rounding with it
+                reference = weights.detach().logsumexp(0)
+                reference = torch.where(reference.isfinite(), reference, torch.zeros_like(reference))
+            part = (weights - reference).logsumexp(0)
             total = part if total is None else torch.logaddexp(total, part)
         assert total is not None
-        return total - math.log(num_samples)
+        assert reference is not None
+        return total - math.log(num_samples) + reference
 
     @torch.no_grad()
     def sample(self, sample_shape: Shape = (), *, context: Tensor | None = None, temperature: float = 1.0) -> Tensor:

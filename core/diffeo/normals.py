@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from diffeo.config import DiagonalNormal, StandardNormal
 from diffeo.distribution import Distribution
+from diffeo.noise import normal_noise
 
 __all__ = ["DiagonalNormalDistribution", "StandardNormalDistribution"]
 
@@ -24,8 +25,7 @@ def _log_density(noise: Tensor, event_dims: int) -> Tensor:
 
 def _noise(distribution: Distribution, sample_shape: Shape, context: Tensor | None) -> Tensor:
     """N(0, I) in the shape, dtype and device of the distribution's draws."""
-    like = distribution.like
-    return torch.randn(distribution.draw_shape(sample_shape, context), dtype=like.dtype, device=like.device)
+    return normal_noise(distribution.draw_shape(sample_shape, context), distribution.like)
 
 
 class StandardNormalDistribution(Distribution):

@@ -48,13 +48,14 @@ class CosineSchedule(Schedule):
 
 
 class ExponentialSchedule(Schedule):
-    """max(floor, gamma^((t - warmup) / every))."""
+    """max(floor, gamma^((t - warmup - hold) / every)), and 1 before."""
 
     def __init__(self, config: Exponential) -> None:
         self.warmup, self.gamma, self.every, self.floor = config.warmup, config.gamma, config.every, config.floor
+        self.start = config.warmup + config.hold
 
     def factor(self, progress: Progress) -> float:
-        return max(self.floor, self.gamma ** (max(0, progress.step - self.warmup) / self.every))
+        return max(self.floor, self.gamma ** (max(0, progress.step - self.start) / self.every))
 
 
 class StepDecaySchedule(Schedule):

@@ -161,12 +161,13 @@ def test_a_name_of_two_packages_asks_which(registry, capsys):
 def test_show_tells_fields_paper_and_place(registry, capsys):
     text = lines(capsys, "show", "network/twin")
     assert text[:2] == ["twin (network): What twin does.", "Appends Gaussian noise whose mean is the sum of x."]
-    assert [line.split() for line in text[3:6]] == [
+    assert [line.split() for line in text[3:7]] == [
         ["field", "type", "default", "help"],
         ["extra", "integer,", ">=", "1", "1", "Entries", "to", "append."],
         ["handed", "boolean", "false", "Ask", "diffeo", "for", "the", "noise."],
+        ["drawn", "boolean", "false", "Take", "the", "noise", "from", "a", "diagonal", "normal."],
     ]
-    facts = dict(line.split(":", 1) for line in text[7:])
+    facts = dict(line.split(":", 1) for line in text[8:])
     assert facts["name"].strip() == "acme-one/twin@1"
     assert facts["source"].strip() == "Doe 2020"
     assert facts["built with"].strip() == "config, shape"

@@ -102,8 +102,20 @@ def test_an_importance_weighted_bound_stands_beside_the_elbo_and_is_no_lower(tmp
     alone = LikelihoodEvaluator(Likelihood())(model, Table(test={"x": points}), tmp_path)
     assert alone["log_prob"] == alone["elbo"]
     assert numbers["log_prob"] > numbers["elbo"]
+    assert numbers["elbo_standard_error"] > numbers["standard_error"]
+    assert numbers["elbo_bits_per_dim"] == pytest.approx(-numbers["elbo"] / (2 * math.log(2)), abs=1e-12)
     # log N(x; 0, 1) is the truth: the appended noise integrates out, up to its mean x1 + x2, which the bound pays for.
     assert numbers["log_prob"] <= float(normal().log_prob(points).mean())
+
+
+def test_no_more_draws_are_taken_at_once_than_asked_for(tmp_path, points):
+    model, rows = normal(steps=[{"append": {"extra": 1}}]), []
+    log_density = model.base.log_prob
+    model.base.log_prob = lambda x, **arguments: (rows.append(x[..., 0].numel()), log_density(x, **arguments))[1]
+    config = Likelihood(num_samples=4096, chunk=500, max_examples=3)
+    numbers = LikelihoodEvaluator(config)(model, Table(test={"x": points}), tmp_path)
+    assert (max(rows), sum(rows)) == (1500, 3 * (1 + 4096))
+    assert numbers["log_prob"] == pytest.approx(float(normal().log_prob(points[:3]).mean()), abs=0.2)
 
 
 def test_draws_follow_from_the_seed_and_leave_the_generator_alone(tmp_path, dice):

@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 import diffeo
+from diffeo.noise import given_noise
 
 STEPS = ["stretch", "sinh", {"stretch": {"log_scale": -0.5}}]
 
@@ -100,6 +101,18 @@ def test_dequantization_turns_integers_into_densities_and_back():
     assert not model.is_exact
     samples = model.sample((50,))
     assert_close(samples, samples.round())
+
+
+def test_what_thousands_of_draws_add_is_not_lost_in_float32():
+    """Far from 0, where a float32 has steps of 1e-3, the bound is that of float64 with the same noise."""
+    model, bounds = flow([{"append": {"handed": True}}]), []
+    x = torch.tensor([[90.0, -89.5], [-91.0, 91.25], [95.0, -95.0]], dtype=torch.float64)
+    noise = torch.randn(4096, 3, 1, dtype=torch.float64)
+    for dtype in (torch.float64, torch.float32):
+        with given_noise(noise.to(dtype)[:, None].unbind(0)):
+            bounds.append(model.to(dtype).log_prob(x.to(dtype), num_samples=4096, chunk=1))
+    assert float(bounds[0].max()) < -8000
+    assert_close(bounds[1].double(), bounds[0], atol=2e-3, rtol=0)
 
 
 def test_temperature_scales_about_the_location():

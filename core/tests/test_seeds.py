@@ -23,6 +23,8 @@ MODEL = {"flow": {"steps": ["center", "stretch", {"couple": {}}, {"couple": {"sw
 NOISY = {"flow": {"steps": ["stretch", "append"]}}
 HANDED = {"flow": {"steps": ["center", "stretch", {"append": {"handed": True}}, "stretch"]}}
 """A flow whose noise comes from diffeo."""
+DRAWN = {"flow": {"steps": ["center", "stretch", {"append": {"drawn": True}}, "stretch"], "base": "diagonal_normal"}}
+"""A flow that draws from a distribution with parameters."""
 CLIFF = {"flow": {"steps": [{"couple": {}}, {"cliff": {"at": 17}}]}}
 """With one bead a step, seed 2 meets bead 17 at step 16 and seed 0 does not meet it in 20 steps."""
 
@@ -112,8 +114,9 @@ def test_a_cut_batch_goes_on_either_way(first, spec, tmp_path):
     assert_same_runs(tmp_path / "ours", tmp_path / "theirs", (0, 1))
 
 
-def test_noise_that_diffeo_draws_is_that_of_separate_runs(spec, tmp_path):
-    noisy = spec(model=HANDED, trainer={"save_every": 5})
+@pytest.mark.parametrize("model", [HANDED, DRAWN], ids=["handed", "drawn"])
+def test_noise_that_diffeo_draws_is_that_of_separate_runs(model, spec, tmp_path):
+    noisy = spec(model=model, trainer={"save_every": 5})
     together(noisy, tmp_path / "ours", (0, 1, 4))
     one_by_one(noisy, tmp_path / "theirs", (0, 1, 4))
     assert_same_runs(tmp_path / "ours", tmp_path / "theirs", (0, 1, 4))

@@ -55,7 +55,8 @@ class LikelihoodEvaluator(Evaluator):
     ``log_prob`` and ``standard_error`` are in nats per example, ``bits_per_dim`` and its error per dimension of the
     data as delivered, padding included, latent dimensions of an augmented flow not. The standard error is that of the
     mean over examples. For a flow that is not exact (uniform dequantization is enough) ``log_prob`` is a lower bound:
-    the ELBO, or with ``num_samples`` the tighter importance-weighted bound, and then ``elbo`` is given beside it.
+    the ELBO, or with ``num_samples`` the tighter importance-weighted bound; ``elbo``, in nats and in bits per dimension, is the
+    mean of single draws either way. Draws are taken in chunks, so that memory does not depend on how many there are.
 
     ``gaussian_bits_per_dim`` is what an independent Gaussian for every entry, fitted to at most 10,000 training
     examples, reaches on the same examples under uniform dequantization.
@@ -89,7 +90,8 @@ class LikelihoodEvaluator(Evaluator):
             "num_examples": float(len(values["log_prob"])),
         }
         if "elbo" in values:
-            numbers["elbo"] = _mean_and_error(values["elbo"])[0]
+            elbo, elbo_error = _mean_and_error(values["elbo"])
+            numbers |= {"elbo": elbo, "elbo_standard_error": elbo_error, "elbo_bits_per_dim": -elbo / unit}
         if config.baseline and model.dequantization is not None:
             numbers["gaussian_bits_per_dim"] = -self._gaussian(model, data) / unit
         return numbers
@@ -119,9 +121,11 @@ class LikelihoodEvaluator(Evaluator):
         if model.is_exact:
             return {"log_prob": model.log_prob(x, context=context)}
         elbo = model.elbo(x, context=context)
-        if self.config.num_samples is None:
+        draws = self.config.num_samples
+        if draws is None:
             return {"log_prob": elbo, "elbo": elbo}
-        return {"log_prob": model.log_prob(x, context=context, num_samples=self.config.num_samples), "elbo": elbo}
+        bound = model.log_prob(x, context=context, num_samples=draws, chunk=self.config.chunk)
+        return {"log_prob": bound, "elbo": elbo}
 
     def _gaussian(self, model: Any, data: Dataset) -> float:
         mean, variance = _fit_gaussian(data, self.config, model.like)

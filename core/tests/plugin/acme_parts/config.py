@@ -53,6 +53,7 @@ class Append:
 
     extra: int = field(1, help="Entries to append.", ge=1)
     handed: bool = field(False, help="Ask diffeo for the noise.")
+    drawn: bool = field(False, help="Take the noise from a diagonal normal.")
 
 
 @attrs.frozen(kw_only=True)

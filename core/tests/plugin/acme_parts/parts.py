@@ -6,6 +6,7 @@ import time
 import torch
 from torch import nn
 
+import diffeo
 from diffeo import (
     Augmenter,
     Bijector,
@@ -152,10 +153,17 @@ class AppendAugmenter(Augmenter):
     def __init__(self, config, shape, context_shape=None):
         super().__init__(shape, (shape[0] + config.extra, *shape[1:]), context_shape)
         self.handed = config.handed
+        self.noise = None
+        if config.drawn:
+            self.noise = diffeo.build("distribution", "diagonal_normal", shape=(config.extra, *shape[1:]))
 
     def augment(self, x, *, context=None):
         dims = tuple(range(-len(self.in_shape), 0))
-        size = (*x.shape[: x.dim() - len(dims)], self.out_shape[0] - self.in_shape[0], *self.in_shape[1:])
+        batch = x.shape[: x.dim() - len(dims)]
+        size = (*batch, self.out_shape[0] - self.in_shape[0], *self.in_shape[1:])
+        if self.noise is not None:
+            z, log_q = self.noise.sample_and_log_prob(batch)
+            return torch.cat([x, z], dims[0]), -log_q
         noise = normal_noise(size, x) if self.handed else torch.randn(size, dtype=x.dtype)
         log_q = (-0.5 * noise.square() - 0.5 * math.log(2 * math.pi)).sum(dims)
         return torch.cat([x, x.sum(dims, keepdim=True) + noise], dims[0]), -log_q
