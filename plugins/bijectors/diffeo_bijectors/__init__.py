@@ -19,10 +19,20 @@ from diffeo_bijectors.config import (
     MLPEncoder,
     ResidualMLP,
     RQSpline,
+    SeparateMLPs,
     Sigmoid,
     Tanh,
 )
-from diffeo_bijectors.config_linear import ActNorm, Conv1x1, LULinear, Permutation, QRLinear, Reverse, Shuffle
+from diffeo_bijectors.config_linear import (
+    ActNorm,
+    Conv1x1,
+    DenseLinear,
+    LULinear,
+    Permutation,
+    QRLinear,
+    Reverse,
+    Shuffle,
+)
 from diffeo_bijectors.config_preprocessing import Logit, Reshape, ScaleShift, Softplus, Squeeze, Uniform
 
 if TYPE_CHECKING:
@@ -38,6 +48,7 @@ if TYPE_CHECKING:
     from diffeo_bijectors.conv_encoder import ConvEncoderEncoder
     from diffeo_bijectors.conv_resnet import ConvResNetNetwork
     from diffeo_bijectors.coupling import CouplingBijector
+    from diffeo_bijectors.dense_linear import DenseLinearBijector
     from diffeo_bijectors.elementwise import Elementwise
     from diffeo_bijectors.exp_scale import ExpScale
     from diffeo_bijectors.half import HalfSplit
@@ -53,6 +64,7 @@ if TYPE_CHECKING:
     from diffeo_bijectors.rq_spline import RQSplineElementwise, rational_quadratic, rational_quadratic_inverse
     from diffeo_bijectors.scale import Scale
     from diffeo_bijectors.scale_shift import ScaleShiftBijector
+    from diffeo_bijectors.separate_mlps import SeparateMLPsNetwork
     from diffeo_bijectors.sigmoid_scale import SigmoidScale
     from diffeo_bijectors.softplus import SoftplusBijector
     from diffeo_bijectors.split import Split
@@ -72,6 +84,7 @@ _HOME = {
     "ConvEncoderEncoder": "conv_encoder",
     "ConvResNetNetwork": "conv_resnet",
     "CouplingBijector": "coupling",
+    "DenseLinearBijector": "dense_linear",
     "Elementwise": "elementwise",
     "ExpScale": "exp_scale",
     "HalfSplit": "half",
@@ -88,6 +101,7 @@ _HOME = {
     "ReverseBijector": "permutations",
     "Scale": "scale",
     "ScaleShiftBijector": "scale_shift",
+    "SeparateMLPsNetwork": "separate_mlps",
     "ShuffleBijector": "permutations",
     "SigmoidScale": "sigmoid_scale",
     "SoftplusBijector": "softplus",
@@ -124,6 +138,8 @@ __all__ = [
     "ConvResNetNetwork",
     "Coupling",
     "CouplingBijector",
+    "DenseLinear",
+    "DenseLinearBijector",
     "Elementwise",
     "Exp",
     "ExpScale",
@@ -152,6 +168,8 @@ __all__ = [
     "Scale",
     "ScaleShift",
     "ScaleShiftBijector",
+    "SeparateMLPs",
+    "SeparateMLPsNetwork",
     "Shuffle",
     "ShuffleBijector",
     "Sigmoid",

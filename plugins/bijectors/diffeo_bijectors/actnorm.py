@@ -14,7 +14,7 @@ from diffeo_bijectors.events import Shape, constant_log_det, per_channel, requir
 __all__ = ["ActNormBijector"]
 
 
-def moments(x: Tensor, shape: Shape, keep: Shape, epsilon: float) -> tuple[Tensor, Tensor]:
+def moments(x: Tensor, shape: Shape, keep: Shape, epsilon: float, *, unbiased: bool = True) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of shape ``keep``, over the batch and every event dimension that is 1 in ``keep``.
 
     A standard deviation of at most ``epsilon * max(1, |mean|)`` is taken for that of a constant and replaced by 1.
@@ -22,7 +22,7 @@ def moments(x: Tensor, shape: Shape, keep: Shape, epsilon: float) -> tuple[Tenso
     rows = x.reshape(-1, *shape)
     over = [0, *(dim + 1 for dim, size in enumerate(keep) if size == 1)]
     several = rows.numel() > torch.Size(keep).numel()
-    variance, mean = torch.var_mean(rows, over, correction=1 if several else 0)
+    variance, mean = torch.var_mean(rows, over, correction=1 if several and unbiased else 0)
     mean, deviation = mean.reshape(keep), variance.sqrt().reshape(keep)
     constant = deviation <= epsilon * mean.abs().clamp(min=1.0)
     return mean, torch.where(constant, torch.ones_like(deviation), deviation)
@@ -38,9 +38,9 @@ class ActNormBijector(Bijector, DataInitialized):
     positions, the number of entries that share a value, is 1.
 
     Data-dependent initialisation: when armed, the first call sets shift and log_scale so that what that call returns
-    has mean 0 and standard deviation 1 (over batch and positions; unbiased), whether it was ``forward`` or ``inverse``.
-    An empty batch is passed over. Nothing but the two parameters is state, so a loaded layer is never initialised
-    again.
+    has mean 0 and standard deviation 1 (over batch and positions; unbiased unless ``variance`` is biased), whether it was
+    ``forward`` or ``inverse``. An empty batch is passed over. Nothing but the two parameters is state, so a loaded layer
+    is never initialised again.
 
     Numerics: a channel that is constant in the first batch (see ``epsilon``) is shifted but not scaled; its rounding
     noise would otherwise be blown up to 1.
@@ -65,6 +65,7 @@ class ActNormBijector(Bijector, DataInitialized):
         super().__init__(shape, None, context_shape)
         self.epsilon = config.epsilon
         self.per_element = config.per_element
+        self.unbiased = config.variance == "unbiased"
         self.parameter_shape = self.in_shape if config.per_element else per_channel(self.in_shape)
         self.positions = torch.Size(self.in_shape).numel() // torch.Size(self.parameter_shape).numel()
         self.shift = nn.Parameter(torch.zeros(self.parameter_shape))
@@ -74,7 +75,7 @@ class ActNormBijector(Bijector, DataInitialized):
         self, x: Float[Tensor, "*B_event"], *, context: Tensor | None = None
     ) -> tuple[Float[Tensor, "*B_event"], Float[Tensor, "*B"]]:
         if self.initializing and x.numel() > 0:
-            mean, deviation = moments(x.detach(), self.in_shape, self.parameter_shape, self.epsilon)
+            mean, deviation = self._moments(x.detach())
             self._set(mean, deviation.log())
         log_det = constant_log_det(-self.positions * self.log_scale.sum(), x, self.in_shape)
         return (x - self.shift) * torch.exp(-self.log_scale), log_det
@@ -83,10 +84,13 @@ class ActNormBijector(Bijector, DataInitialized):
         self, y: Float[Tensor, "*B_event"], *, context: Tensor | None = None
     ) -> tuple[Float[Tensor, "*B_event"], Float[Tensor, "*B"]]:
         if self.initializing and y.numel() > 0:
-            mean, deviation = moments(y.detach(), self.in_shape, self.parameter_shape, self.epsilon)
+            mean, deviation = self._moments(y.detach())
             self._set(-mean / deviation, -deviation.log())
         log_det = constant_log_det(self.positions * self.log_scale.sum(), y, self.in_shape)
         return y * torch.exp(self.log_scale) + self.shift, log_det
+
+    def _moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return moments(x, self.in_shape, self.parameter_shape, self.epsilon, unbiased=self.unbiased)
 
     @torch.no_grad()
     def _set(self, shift: Tensor, log_scale: Tensor) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "MLPEncoder",
     "RQSpline",
     "ResidualMLP",
+    "SeparateMLPs",
     "Sigmoid",
     "Tanh",
 ]
@@ -133,6 +134,10 @@ class Sigmoid:
     shift: float = field(
         2.0, help="The scale is sigmoid(raw + shift) / sigmoid(shift), at most 1 + exp(-shift).", ge=-30.0, le=30.0
     )
+    centered: bool = field(
+        True,
+        help="false: the scale is sigmoid(raw + shift), at most 1, as in Glow; a raw output of 0 then shrinks by sigmoid(shift).",
+    )
 
 
 # Splits -----------------------------------------------------------------------------------------
@@ -174,6 +179,22 @@ class MLP:
     """A multilayer perceptron with ReLU; flattens events of any rank."""
 
     hidden: tuple[int, ...] = field((128, 128), help="Widths of the hidden layers.", ge=1)
+
+
+@attrs.frozen(kw_only=True)
+class SeparateMLPs:
+    """Multilayer perceptrons with ReLU that share nothing, each for a part of the output; flattens events of any rank."""
+
+    hidden: tuple[int, ...] = field((128, 128), help="Widths of the hidden layers of each network.", ge=1)
+    networks: int = field(
+        2, help="How many; with two, an affine coupling has one for its scales and one for its shifts.", ge=1
+    )
+    init: str = field(
+        "zero",
+        help="Of the last layers. zero: the networks return 0 at first, and a coupling with them is the identity. uniform: "
+        "weights and biases from U(-1, 1)/sqrt(inputs), as those of all other layers, which is torch's default.",
+        choices=("zero", "uniform"),
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -4,7 +4,7 @@ import attrs
 
 from diffeo_registry import field
 
-__all__ = ["ActNorm", "Conv1x1", "LULinear", "Permutation", "QRLinear", "Reverse", "Shuffle"]
+__all__ = ["ActNorm", "Conv1x1", "DenseLinear", "LULinear", "Permutation", "QRLinear", "Reverse", "Shuffle"]
 
 
 @attrs.frozen(kw_only=True)
@@ -13,6 +13,11 @@ class ActNorm:
 
     per_element: bool = field(
         False, help="One shift and scale for every entry of the event instead of one per channel; for vectors the same."
+    )
+    variance: str = field(
+        "unbiased",
+        choices=("unbiased", "biased"),
+        help="Of the first batch: divided by the number of values less one, or, as in Flow++, by the number itself.",
     )
     epsilon: float = field(
         1e-6,
@@ -71,6 +76,17 @@ class QRLinear:
 
 
 @attrs.frozen(kw_only=True)
+class DenseLinear:
+    """A linear map of vectors by a matrix of free parameters."""
+
+    init: str = field(
+        "orthogonal",
+        choices=("orthogonal", "identity"),
+        help="orthogonal: uniformly random, so that entries mix at once.",
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Conv1x1:
     """An invertible linear map of the channels, the same at every position of an image."""
 
@@ -87,3 +103,4 @@ class Conv1x1:
         0.0, ge=0, help="For dense with init identity: standard deviation of normal noise added to every entry."
     )
     permute: bool = field(True, help="For lu: apply a random permutation of the channels first, as in lu_linear.")
+    bias: bool = field(True, help="Add a trainable number to every channel; a norm in front makes it superfluous.")

@@ -23,8 +23,11 @@ UNBOUNDED = {
 }
 
 STARTS_ELSEWHERE = {
-    "starts_at_zero": "That is what `init: uniform` asks for: published image flows leave the last convolution as torch "
-    "initialises it."
+    "starts_at_zero": "That is what `init: uniform` asks for: some published flows leave the last layer as torch initialises it."
+}
+
+NOT_THE_IDENTITY = {
+    "zero_at_zero": "That is what `centered: false` asks for: published flows shrink by sigmoid(shift) at first.",
 }
 
 
@@ -77,10 +80,13 @@ LINEAR = [
     Case(spec={"qr_linear": {"reflections": 3, "init": "uniform"}}, shape=(3,)),
     Case(spec={"qr_linear": {"reflections": 7}}, shape=(4,)),
     *(Case(spec=spec, shape=(1,)) for spec in ("lu_linear", "qr_linear")),
+    Case(spec="dense_linear", shape=VECTOR, context_shape=CONTEXT),
+    Case(spec={"dense_linear": {"init": "identity"}}, shape=(1,)),
     Case(spec="conv1x1", shape=(1, 2, 2)),
     Case(spec="conv1x1", shape=IMAGE, context_shape=CONTEXT),
     Case(spec={"conv1x1": {"parametrization": "dense"}}, shape=IMAGE, representative=True),
     Case(spec={"conv1x1": {"parametrization": "dense", "init": "identity", "noise": 0.01}}, shape=(3, 2, 2)),
+    Case(spec={"conv1x1": {"bias": False}}, shape=IMAGE),
     Case(spec={"conv1x1": {"init": "uniform", "permute": False}}, shape=(3, 2, 2)),
 ]
 
@@ -144,6 +150,7 @@ PARTS = [
     Case(spec="exp"),
     Case(spec="tanh"),
     Case(spec="sigmoid"),
+    Case(spec={"sigmoid": {"centered": False}}, expected_failures=NOT_THE_IDENTITY),
     Case(spec="half", shape=(2,)),
     Case(spec="half", shape=(7,)),
     Case(spec="alternate", shape=(2,)),
@@ -158,6 +165,14 @@ NETWORKS = [
     _network("mlp", (3,), (2, 5), (4,)),
     _network({"mlp": {"hidden": []}}, (3,), (2, 5), None),
     _network(SMALL_MLP, (2, 4, 6), (3, 4, 6), (2, 3)),
+    _network("separate_mlps", (3,), (2, 5), (4,)),
+    _network({"separate_mlps": {"hidden": [8], "networks": 3}}, (2, 4, 6), (3, 4, 6), None),
+    Case(
+        spec={"separate_mlps": {"hidden": [8], "init": "uniform"}},
+        shape=(3,),
+        out_shape=(4,),
+        expected_failures=STARTS_ELSEWHERE,
+    ),
     _network("residual_mlp", (3,), (2, 5), (4,)),
     _network({"residual_mlp": {"hidden": 16, "blocks": 3, "dropout": 0.5}}, (2, 4, 6), (3, 4, 6), None),
     _network(SMALL_CONV, (2, 4, 6), (3, 4, 6), (4,)),

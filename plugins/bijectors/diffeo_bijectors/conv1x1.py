@@ -73,7 +73,7 @@ class Conv1x1Bijector(Bijector):
 
     With ``parametrization: lu`` (the default) W = L U P as in ``lu_linear``, never singular, its log-det and inverse
     cheap. With ``dense`` W is a free matrix, orthogonal at first; its determinant is computed in at least float32, and
-    it can become singular in principle. bias starts at 0.
+    it can become singular in principle. bias starts at 0, and is left out with ``bias: false``.
 
     Shapes: x, y ``(*B, C, H, W)``. Numerics: an outer autocast is switched off inside. Takes a context and ignores it.
 
@@ -94,7 +94,7 @@ class Conv1x1Bijector(Bijector):
         require_image(shape)
         super().__init__(shape, None, context_shape)
         self.matrix = matrix(config, self.in_shape[0])
-        self.bias = nn.Parameter(torch.zeros(self.in_shape[0]))
+        self.bias = nn.Parameter(torch.zeros(self.in_shape[0])) if config.bias else None
         self.parametrization = config.parametrization
         if self.in_shape[0] == 1 and config.parametrization == "lu":
             self.capabilities = Capabilities(twice_differentiable=True, idle={"matrix.entries": ONE_BY_ONE})
@@ -103,7 +103,8 @@ class Conv1x1Bijector(Bijector):
         self, x: Float[Tensor, "*B C H W"], *, context: Tensor | None = None
     ) -> tuple[Float[Tensor, "*B C H W"], Float[Tensor, "*B"]]:
         with full_precision(x):
-            y = self.matrix.multiply(x.movedim(-3, -1)) + self.bias
+            y = self.matrix.multiply(x.movedim(-3, -1))
+            y = y if self.bias is None else y + self.bias
             log_det = positions(self.in_shape) * self.matrix.log_det()
             return y.movedim(-1, -3), constant_log_det(log_det, x, self.in_shape)
 
@@ -111,7 +112,8 @@ class Conv1x1Bijector(Bijector):
         self, y: Float[Tensor, "*B C H W"], *, context: Tensor | None = None
     ) -> tuple[Float[Tensor, "*B C H W"], Float[Tensor, "*B"]]:
         with full_precision(y):
-            x = self.matrix.solve(y.movedim(-3, -1) - self.bias)
+            last = y.movedim(-3, -1)
+            x = self.matrix.solve(last if self.bias is None else last - self.bias)
             log_det = -positions(self.in_shape) * self.matrix.log_det()
             return x.movedim(-1, -3), constant_log_det(log_det, y, self.in_shape)
 

@@ -99,6 +99,13 @@ COMPONENTS = [
     record("network", "mlp", "MLP", "mlp:MLPNetwork", "A multilayer perceptron; flattens events of any rank."),
     record(
         "network",
+        "separate_mlps",
+        "SeparateMLPs",
+        "separate_mlps:SeparateMLPsNetwork",
+        "Multilayer perceptrons that share nothing, each for a part of the output, such as scales and shifts.",
+    ),
+    record(
+        "network",
         "residual_mlp",
         "ResidualMLP",
         "residual_mlp:ResidualMLPNetwork",

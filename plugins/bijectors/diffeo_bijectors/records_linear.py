@@ -57,6 +57,13 @@ COMPONENTS = [
         "Tomczak & Welling 2016, arXiv:1611.09630",
     ),
     bijector(
+        "dense_linear",
+        "config_linear:DenseLinear",
+        "dense_linear:DenseLinearBijector",
+        "A linear map of vectors by a matrix of free parameters.",
+        GLOW,
+    ),
+    bijector(
         "conv1x1",
         "config_linear:Conv1x1",
         "conv1x1:Conv1x1Bijector",

@@ -15,8 +15,8 @@ __all__ = ["SigmoidScale"]
 class SigmoidScale(Scale):
     """``c(raw) = logsigmoid(raw + shift) - logsigmoid(shift)``: the scale is ``sigmoid(raw + shift) / sigmoid(shift)``.
 
-    Range: (-inf, log(1 + exp(-shift))), which is (-inf, 0.127) for shift 2. The usual form has no second term and so
-    shrinks by ``sigmoid(2) = 0.88`` where the raw output is 0; subtracting it makes 0 the identity (to
+    Range: (-inf, log(1 + exp(-shift))), which is (-inf, 0.127) for shift 2. With ``centered: false`` it is the usual form, which
+    has no second term and so shrinks by ``sigmoid(2) = 0.88`` where the raw output is 0; subtracting it makes 0 the identity (to
     rounding) and only changes each log-scale by a constant. Shapes: those of raw.
 
     Source: Kingma & Dhariwal 2018, arXiv:1807.03039, released code.
@@ -30,9 +30,10 @@ class SigmoidScale(Scale):
     def __init__(self, config: Sigmoid) -> None:
         super().__init__()
         self.shift = config.shift
+        self.constant = math.log1p(math.exp(-config.shift)) if config.centered else 0.0
 
     def forward(self, raw: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
-        return F.logsigmoid(raw + self.shift) + math.log1p(math.exp(-self.shift))
+        return F.logsigmoid(raw + self.shift) + self.constant
 
     def extra_repr(self) -> str:
-        return f"shift={self.shift:g}"
+        return f"shift={self.shift:g}" + ("" if self.constant else ", centered=False")

@@ -116,3 +116,11 @@ def test_initialisation_makes_no_graph() -> None:
         y, _ = bijector(x)
     y.sum().backward()
     torch.testing.assert_close(x.grad, torch.exp(-bijector.log_scale.detach()).expand_as(x))
+
+
+def test_a_biased_variance_divides_by_the_number_of_values():
+    x = torch.tensor([[1.0], [3.0]], dtype=torch.float64)
+    layer = diffeo.build("bijector", {"actnorm": {"variance": "biased"}}, shape=(1,)).double()
+    layer.initializing = True
+    layer(x)
+    torch.testing.assert_close(layer.log_scale.detach().exp(), torch.ones(1, dtype=torch.float64))

@@ -96,6 +96,8 @@ def test_scale_functions_against_their_formulas():
     torch.testing.assert_close(values["exp"], raw.exp())
     torch.testing.assert_close(values["tanh"], (2.0 * torch.tanh(raw / 2.0)).exp())
     torch.testing.assert_close(values["sigmoid"], torch.sigmoid(raw + 2.0) * (1.0 + math.exp(-2.0)))
+    usual = diffeo.build("scale", {"sigmoid": {"centered": False}})
+    torch.testing.assert_close(usual(raw), torch.nn.functional.logsigmoid(raw + 2.0))
 
 
 @pytest.mark.parametrize("scale", SCALES)

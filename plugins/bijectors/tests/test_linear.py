@@ -120,6 +120,20 @@ def test_dense_starts_orthogonal() -> None:
     assert not torch.equal(matrix, torch.eye(6, dtype=torch.float64))
 
 
+def test_a_dense_map_of_vectors_is_its_matrix() -> None:
+    layer, x = build("dense_linear", 5), torch.randn(7, 5, dtype=torch.float64)
+    y, log_det = layer(x)
+    assert torch.allclose(y, x @ layer.matrix.weight.mT + layer.bias, atol=1e-12)
+    assert torch.allclose(log_det, torch.linalg.det(layer.matrix.weight).abs().log().expand(7), atol=1e-10)
+
+
+@pytest.mark.parametrize("init", ["orthogonal", "identity"])
+def test_a_dense_map_of_vectors_starts_with_volume_one(init: str) -> None:
+    weight = build({"dense_linear": {"init": init}}, 6, seed=None).matrix.weight.detach()
+    assert torch.allclose(weight @ weight.mT, torch.eye(6, dtype=torch.float64), atol=1e-5)
+    assert torch.equal(weight, torch.eye(6, dtype=torch.float64)) == (init == "identity")
+
+
 def test_dense_identity_takes_noise() -> None:
     layer = build({"conv1x1": {"parametrization": "dense", "init": "identity", "noise": 0.01}}, 64, 2, 2, seed=None)
     noise = layer.matrix.weight.detach() - torch.eye(64, dtype=torch.float64)
@@ -128,7 +142,7 @@ def test_dense_identity_takes_noise() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["lu_linear", "qr_linear", "conv1x1", {"conv1x1": {"parametrization": "dense"}}], ids=str
+    "spec", ["lu_linear", "qr_linear", "dense_linear", "conv1x1", {"conv1x1": {"parametrization": "dense"}}], ids=str
 )
 def test_an_outer_autocast_changes_no_bit(spec: Any) -> None:
     shape = (4, 3, 3) if "conv1x1" in spec else (4,)

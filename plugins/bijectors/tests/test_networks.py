@@ -18,6 +18,8 @@ CASES = [
     ("mlp", VECTOR, (4,)),
     ({"mlp": {"hidden": []}}, VECTOR, (4,)),
     ("mlp", IMAGE, (2, 3)),
+    ({"separate_mlps": {"hidden": [32]}}, VECTOR, (4,)),
+    ({"separate_mlps": {"networks": 3}}, IMAGE, (2, 3)),
     ("residual_mlp", VECTOR, (4,)),
     ({"residual_mlp": {"hidden": 16, "blocks": 3, "dropout": 0.5}}, IMAGE, (4,)),
     (CONV, IMAGE, (4,)),
@@ -214,6 +216,33 @@ def test_the_last_convolution_starts_where_it_is_told():
     assert not zero.output_layer.weight.any()
     assert 0.5 / 8**0.5 < uniform.output_layer.weight.abs().max() <= 1 / 8**0.5
     assert 0.0 < uniform.output_layer.bias.abs().max() <= 1 / 8**0.5
+
+
+def test_separate_networks_share_nothing_but_their_input():
+    """Each computes its share of the output from weights of its own, and is the perceptron that they make."""
+    net = make(
+        {"separate_mlps": {"hidden": [8, 6], "init": "uniform"}}, {"in_shape": (3,), "out_shape": (4, 5)}
+    ).double()
+    x = torch.randn(7, 3).double()
+    first, middle, last = (net.hidden[0], net.hidden[2], net.output_layer)
+    for index, out in enumerate(net(x).chunk(2, 1)):
+        h = (x @ first.weight[index].mT + first.bias[index]).relu()
+        h = (h @ middle.weight[index].mT + middle.bias[index]).relu()
+        want = (h @ last.weight[index].mT + last.bias[index]).reshape(7, 2, 5)
+        torch.testing.assert_close(out, want)
+
+
+def test_separate_networks_start_as_linear_layers_do():
+    zero, uniform = (make({"separate_mlps": {"hidden": [50], "init": init}}, VECTOR) for init in ("zero", "uniform"))
+    assert not zero.output_layer.weight.any()
+    for layer, inputs in ((uniform.hidden[0], 3), (uniform.output_layer, 50)):
+        assert 0.5 / inputs**0.5 < layer.weight.abs().max() <= 1 / inputs**0.5
+        assert 0.0 < layer.bias.abs().max() <= 1 / inputs**0.5
+
+
+def test_networks_that_do_not_divide_the_output_are_refused():
+    with pytest.raises(diffeo.BuildError, match=r"divided by 2 networks; got \(3, 2\)"):
+        make("separate_mlps", {"in_shape": (3,), "out_shape": (3, 2)})
 
 
 def test_the_last_relu_can_be_left_out():

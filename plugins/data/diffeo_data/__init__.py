@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from diffeo_data.config import (
     Checkerboard,
+    Cifar10,
     Csv,
     EightGaussians,
     FashionMnist,
     FashionMnistSmall,
     ImageFolder,
+    ImageNet32,
     Npy,
     Pinwheel,
     Rings,
@@ -19,10 +21,12 @@ from diffeo_data.config import (
 from diffeo_data.errors import DataFileError, MissingDataError
 
 if TYPE_CHECKING:
+    from diffeo_data.cifar10 import Cifar10Dataset
     from diffeo_data.csv_file import CsvDataset
     from diffeo_data.fashion_mnist import FashionMnistDataset
     from diffeo_data.fashion_mnist_small import FashionMnistSmallDataset
     from diffeo_data.image_folder import ImageFolderDataset
+    from diffeo_data.imagenet32 import ImageNet32Dataset
     from diffeo_data.npy_file import NpyDataset
     from diffeo_data.torchvision_guard import guard_torchvision
     from diffeo_data.toys import (
@@ -36,11 +40,13 @@ if TYPE_CHECKING:
 
 _HOME = {
     "CheckerboardDataset": "toys",
+    "Cifar10Dataset": "cifar10",
     "CsvDataset": "csv_file",
     "EightGaussiansDataset": "toys",
     "FashionMnistDataset": "fashion_mnist",
     "FashionMnistSmallDataset": "fashion_mnist_small",
     "ImageFolderDataset": "image_folder",
+    "ImageNet32Dataset": "imagenet32",
     "NpyDataset": "npy_file",
     "PinwheelDataset": "toys",
     "RingsDataset": "toys",
@@ -52,6 +58,8 @@ _HOME = {
 __all__ = [
     "Checkerboard",
     "CheckerboardDataset",
+    "Cifar10",
+    "Cifar10Dataset",
     "Csv",
     "CsvDataset",
     "DataFileError",
@@ -63,6 +71,8 @@ __all__ = [
     "FashionMnistSmallDataset",
     "ImageFolder",
     "ImageFolderDataset",
+    "ImageNet32",
+    "ImageNet32Dataset",
     "MissingDataError",
     "Npy",
     "NpyDataset",

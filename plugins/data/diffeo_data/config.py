@@ -9,11 +9,13 @@ from diffeo_registry import field
 
 __all__ = [
     "Checkerboard",
+    "Cifar10",
     "Csv",
     "EightGaussians",
     "FashionMnist",
     "FashionMnistSmall",
     "ImageFolder",
+    "ImageNet32",
     "Npy",
     "Pinwheel",
     "Rings",
@@ -61,6 +63,44 @@ class FashionMnistSmall(_Squares):
     """5,000 training and 1,000 test images of Fashion-MNIST, 500 and 100 of each class; they come with the package."""
 
     num_val: int = field(500, help="Training images held out for validation, chosen by the seed.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class _Colour:
+    """Fields of the colour image data sets."""
+
+    flip: float = field(0.0, help="Probability that a training image is mirrored left to right.", ge=0, le=1)
+    context: str | None = field(
+        None, help="What conditions the model: `label` (one-hot) or nothing.", choices=("label",)
+    )
+    num_train: int | None = field(
+        None, help="Train on that many images only, chosen by the seed; all by default.", ge=1
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Cifar10(_Colour):
+    """CIFAR-10: 50,000 training and 10,000 test images of ten kinds of things, 32 x 32 in colour, 0..255."""
+
+    folder: Path | None = field(
+        None, help="Folder of the six .bin files of the binary version; by default the user's cache."
+    )
+    download: bool = field(
+        False, help="Whether torchvision may download the files into `folder` if there are none; 162 MB."
+    )
+    num_val: int = field(5_000, help="Training images held out for validation, chosen by the seed.", ge=0)
+
+
+@attrs.frozen(kw_only=True)
+class ImageNet32(_Colour):
+    """ImageNet at 32 x 32: 1,281,167 training images; its 50,000 validation images are the test split."""
+
+    folder: Path | None = field(
+        None,
+        help="Folder of train_data_batch_1.npz to train_data_batch_10.npz and val_data.npz; by default `imagenet32` in the "
+        "user's cache.",
+    )
+    num_val: int = field(10_000, help="Training images held out for validation, chosen by the seed.", ge=0)
 
 
 @attrs.frozen(kw_only=True)

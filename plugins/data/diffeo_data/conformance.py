@@ -24,6 +24,8 @@ CASES = [
     *map(_toy, ("checkerboard", "two_moons", "eight_gaussians", "rings", "pinwheel", "two_spirals")),
     Case(spec={"fashion_mnist_small": SMALL}),
     _files("fashion_mnist", "fashion_mnist"),
+    _files("cifar10", "cifar10"),
+    _files("imagenet32", "imagenet32"),
     _files("csv", "csv"),
     _files("npy", "npy"),
     _files("npy", "npy_images"),

@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["csv", "fashion_mnist", "image_folder", "image_folder_on_demand", "npy", "npy_images"]
+__all__ = [
+    "cifar10",
+    "csv",
+    "fashion_mnist",
+    "image_folder",
+    "image_folder_on_demand",
+    "imagenet32",
+    "npy",
+    "npy_images",
+]
 
 Spec = dict[str, Any]
 
@@ -20,6 +29,25 @@ def fashion_mnist(folder: Path) -> Spec:
         _write_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", random.integers(0, 10, number))
     fields = {"folder": str(folder), "pad": 2, "pool": 2, "flip": 0.5, "context": "label", "num_val": 10}
     return {"fashion_mnist": fields}
+
+
+def cifar10(folder: Path) -> Spec:
+    """The six binary files of a tiny CIFAR-10: a label and 3072 bytes for each example."""
+    random = np.random.default_rng(0)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        records = random.integers(0, 256, (10, 3073), dtype=np.uint8)
+        records[:, 0] %= 10
+        (folder / f"{name}.bin").write_bytes(records.tobytes())
+    return {"cifar10": {"folder": str(folder), "flip": 0.5, "context": "label", "num_val": 10}}
+
+
+def imagenet32(folder: Path) -> Spec:
+    """The eleven archives of a tiny ImageNet; labels count from 1."""
+    random = np.random.default_rng(0)
+    for name in (*(f"train_data_batch_{number}" for number in range(1, 11)), "val_data"):
+        pixels = random.integers(0, 256, (5, 3072), dtype=np.uint8)
+        np.savez(folder / f"{name}.npz", data=pixels, labels=random.integers(1, 1001, 5))
+    return {"imagenet32": {"folder": str(folder), "flip": 0.5, "num_val": 10}}
 
 
 def csv(folder: Path) -> Spec:

@@ -35,6 +35,20 @@ def diffeo_components() -> list[Component | Kind | Recipe]:
             "5,000 + 1,000 images of Fashion-MNIST that come with the package",
             FASHION_MNIST,
         ),
+        _dataset(
+            "cifar10",
+            "cifar10",
+            "Cifar10",
+            "50,000 + 10,000 colour images of ten kinds of things, from files on disk",
+            "Krizhevsky 2009, Learning multiple layers of features from tiny images",
+        ),
+        _dataset(
+            "imagenet32",
+            "imagenet32",
+            "ImageNet32",
+            "ImageNet at 32 x 32, from files on disk",
+            "Chrabaszcz et al. 2017, arXiv:1707.08819",
+        ),
         _dataset("checkerboard", "toys", "Checkerboard", "8 squares of the plane, with the exact log-density", FFJORD),
         _dataset("two_moons", "toys", "TwoMoons", "Two interleaved half circles in the plane", FFJORD),
         _dataset(

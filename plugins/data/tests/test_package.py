@@ -19,7 +19,7 @@ BUNDLED = "diffeo_data/bundled/fashion_mnist_small"
 def test_every_config_has_its_record_and_every_field_its_help():
     records = {record.config: record for record in diffeo_components()}
     configs = [value for value in (getattr(diffeo_data, name) for name in diffeo_data.__all__) if attrs.has(value)]
-    assert len(configs) == len(records) == 11
+    assert len(configs) == len(records) == 13
     for config in configs:
         record = records[f"diffeo_data.config:{config.__name__}"]
         module, _, name = record.implementation.partition(":")
