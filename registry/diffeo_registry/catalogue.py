@@ -9,18 +9,18 @@ __all__ = ["CATALOGUE", "package_of"]
 
 CATALOGUE: Mapping[str, Mapping[str, str]] = {
     "diffeo-bijectors": {
-        "bijector": "actnorm autoregressive conv1x1 coupling logit lu_linear permutation qr_linear reshape reverse"
-        " scale_shift shuffle softplus squeeze",
+        "bijector": "actnorm autoregressive conv1x1 coupling dense_linear logit lu_linear permutation qr_linear reshape"
+        " reverse scale_shift shuffle softplus squeeze",
         "dequantization": "uniform",
         "elementwise": "additive affine rq_spline",
         "scale": "exp sigmoid tanh",
         "split": "alternate channel checkerboard half",
-        "network": "conv_resnet mlp residual_mlp",
+        "network": "conv_resnet mlp residual_mlp separate_mlps",
         "encoder": "conv_encoder mlp_encoder",
     },
     "diffeo-data": {
-        "dataset": "checkerboard csv eight_gaussians fashion_mnist fashion_mnist_small image_folder npy pinwheel rings"
-        " two_moons two_spirals",
+        "dataset": "checkerboard cifar10 csv eight_gaussians fashion_mnist fashion_mnist_small image_folder imagenet32 npy pinwheel"
+        " rings two_moons two_spirals",
     },
     "diffeo-nested-dropout": {
         "dataset": "rotated_gaussian",
@@ -37,6 +37,17 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "target": "bayesian_lasso conjugate_linear_regression funnel horseshoe_logistic_regression multivariate_student_t"
         " normal_mixture",
         "evaluator": "marginal_likelihood posterior_pairs posterior_summary sliced_wasserstein value_growth",
+    },
+    "diffeo-vflow": {
+        "augmenter": "vflow",
+        "bijector": "each_part swap_parts",
+        "dequantization": "variational",
+        "distribution": "conditional_normal diagonal_logistic",
+        "elementwise": "mixture_logistic",
+        "split": "column first_channels",
+        "network": "gated_conv_attention",
+        "encoder": "gated_conv_encoder",
+        "evaluator": "clipped_share mode_transport",
     },
 }
 """Package -> kind -> names, former ones too, separated by blanks."""

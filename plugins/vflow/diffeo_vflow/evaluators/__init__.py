@@ -1,0 +1,1 @@
+"""The evaluators of this package, one a file."""

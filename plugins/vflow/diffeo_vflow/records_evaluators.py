@@ -1,0 +1,32 @@
+"""Records of the evaluators."""
+
+from diffeo_registry import Component
+
+__all__ = ["COMPONENTS"]
+
+
+def _evaluator(name: str, config: str, summary: str, source: str) -> Component:
+    return Component(
+        kind="evaluator",
+        name=name,
+        config=f"diffeo_vflow.config_evaluators:{config}",
+        implementation=f"diffeo_vflow.evaluators.{name}:{config}Evaluator",
+        summary=summary,
+        source=source,
+    )
+
+
+COMPONENTS = [
+    _evaluator(
+        "mode_transport",
+        "ModeTransport",
+        "Where a flow of the plane takes the squares of the data, before and behind added dimensions.",
+        "Chen et al. 2020, arXiv:2002.09741, figure 3",
+    ),
+    _evaluator(
+        "clipped_share",
+        "ClippedShare",
+        "The share of values that sampling clips, for couplings whose image is bounded.",
+        "Chen et al. 2020, arXiv:2002.09741",
+    ),
+]
