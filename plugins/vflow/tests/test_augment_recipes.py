@@ -14,6 +14,8 @@ from diffeo.world import World
 from diffeo_registry import installed, structure
 from diffeo_vflow.conformance_augment import SMALL_MLP, couplings, flow
 
+pytest.importorskip("diffeo_data", reason="needs diffeo-data, whose checkerboard these flows learn")
+
 GLOW, VFLOW = "vflow/checkerboard-glow", "vflow/checkerboard-vflow"
 BASE = "diagonal_logistic"
 STEPS = {GLOW: "model.flow.steps[0].repeat.times", VFLOW: "model.flow.steps[1].repeat.times"}

@@ -14,6 +14,8 @@ from diffeo_vflow.config_evaluators import ClippedShare, ModeTransport
 from diffeo_vflow.evaluators.clipped_share import ClippedShareEvaluator
 from diffeo_vflow.evaluators.mode_transport import ModeTransportEvaluator, apart, near_own_center, squares
 
+pytest.importorskip("diffeo_data", reason="needs diffeo-data, whose checkerboard these flows learn")
+
 GLOW: list[Any] = [
     "actnorm",
     "dense_linear",
