@@ -1,9 +1,8 @@
 """Normalizing flows composed of named parts. Importing this module does not import torch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from diffeo_registry import BuildError, DiffeoError, PluginError, SpecError
+from diffeo_registry import BuildError, DiffeoError, PluginError, SpecError, lazy_names
 
 if TYPE_CHECKING:
     from diffeo.augmenter import Augmenter
@@ -144,12 +143,4 @@ __all__ = [
     "uniform_noise",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diffeo' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"diffeo.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -8,8 +8,8 @@ __all__ = ["components"]
 def components(kind: str | None = None) -> tuple[Registered, ...]:
     """The installed components, of one kind if one is given: name, version, package, summary and source of each.
 
-    >>> [component.name for component in components("distribution")][:2]
-    ['diagonal_normal', 'flow']
+    >>> [component.name for component in components("optimizer")][:2]
+    ['adam', 'adamax']
     """
     registry = installed()
     if kind is None:

@@ -7,6 +7,7 @@ from diffeo_registry.document import Document
 from diffeo_registry.errors import BuildError, DiffeoError, Path, PluginError, Problem, SpecError, format_path
 from diffeo_registry.fields import Slot, field
 from diffeo_registry.hooks import PLUGIN_API, hookimpl
+from diffeo_registry.lazily import lazy_names
 from diffeo_registry.names import Name
 from diffeo_registry.recipes import RegisteredRecipe, find_recipe
 from diffeo_registry.records import Component, Kind, Recipe
@@ -49,6 +50,7 @@ __all__ = [
     "hookimpl",
     "installed",
     "json_schema",
+    "lazy_names",
     "load_reference",
     "run_hooks",
     "structure",

@@ -19,13 +19,13 @@ The functions can be called on their own as well; each raises AssertionError:
 Importing this module does not import torch, so that tables of ``Case`` and of ``Law`` can stand anywhere.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffeo.capabilities import Capabilities
 from diffeo.testing.cases import Case
 from diffeo.testing.law import Facts, Law, Suite
 from diffeo.testing.tables import BIJECTOR, INVERTIBLE, MAP, RECORD
+from diffeo_registry import lazy_names
 
 if TYPE_CHECKING:
     from diffeo.testing.augmenters import CorrelatedNormal, check_augmenter_law, check_strip
@@ -148,12 +148,4 @@ __all__ = [
     "randomize",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diffeo.testing' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"diffeo.testing.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -1,7 +1,6 @@
 """The standard parts of a normalizing flow. Importing this module does not import torch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffeo_bijectors.config import (
     MLP,
@@ -34,6 +33,7 @@ from diffeo_bijectors.config_linear import (
     Shuffle,
 )
 from diffeo_bijectors.config_preprocessing import Logit, Reshape, ScaleShift, Softplus, Squeeze, Uniform
+from diffeo_registry import lazy_names
 
 if TYPE_CHECKING:
     from diffeo_bijectors.actnorm import ActNormBijector
@@ -188,12 +188,4 @@ __all__ = [
     "rational_quadratic_inverse",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diffeo_bijectors' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"diffeo_bijectors.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -1,7 +1,6 @@
 """Data sets for diffeo. Importing this module does not import torch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffeo_data.config import (
     Checkerboard,
@@ -19,6 +18,7 @@ from diffeo_data.config import (
     TwoSpirals,
 )
 from diffeo_data.errors import DataFileError, MissingDataError
+from diffeo_registry import lazy_names
 
 if TYPE_CHECKING:
     from diffeo_data.cifar10 import Cifar10Dataset
@@ -87,12 +87,4 @@ __all__ = [
     "guard_torchvision",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diffeo_data' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"diffeo_data.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

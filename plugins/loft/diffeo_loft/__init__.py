@@ -1,7 +1,6 @@
 """Variational inference that stays stable in high dimensions. Importing this module does not import torch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffeo_loft.config import Loft, ReverseKL, SoftClamp, StudentT, TwoMLPs
 from diffeo_loft.config_evaluators import (
@@ -19,6 +18,7 @@ from diffeo_loft.config_targets import (
     MultivariateStudentT,
     NormalMixture,
 )
+from diffeo_registry import lazy_names
 
 if TYPE_CHECKING:
     from diffeo_loft.evaluators.draws import ExactDraws
@@ -103,12 +103,4 @@ __all__ = [
     "push_score",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diffeo_loft' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"diffeo_loft.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

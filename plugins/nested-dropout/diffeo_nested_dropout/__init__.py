@@ -1,11 +1,11 @@
 """Nested dropout flows: latents ordered by importance. Importing this module does not import torch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffeo_nested_dropout.config import Categorical, Geometric, NestedDropout, Uniform
 from diffeo_nested_dropout.config_data import RotatedGaussian
 from diffeo_nested_dropout.config_evaluators import OrderedProjection, ProgressiveSamples, ReconstructionCurve
+from diffeo_registry import lazy_names
 
 if TYPE_CHECKING:
     from diffeo_nested_dropout.categorical import CategoricalOrder
@@ -55,12 +55,4 @@ __all__ = [
     "latent_ranks",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diffeo_nested_dropout' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"diffeo_nested_dropout.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -1,8 +1,8 @@
 """VFlow and the parts of Flow++. Importing this module does not import torch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from diffeo_registry import lazy_names
 from diffeo_vflow.config import (
     Column,
     EachPart,
@@ -80,12 +80,4 @@ __all__ = [
     "root_between",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'diffeo_vflow' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"diffeo_vflow.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
