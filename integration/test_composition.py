@@ -8,7 +8,7 @@ import diffeo
 from diffeo_registry import DiffeoError, installed, to_yaml
 
 COMBINATORS = {"chain", "factor_out", "invert", "multiscale", "repeat"}
-REQUIRED = {"permutation": {"indices": [1, 0]}}
+REQUIRED = {"permutation": {"indices": [1, 0]}, "each_part": {"step": "actnorm"}}
 """Fields without a default, by component; indices fit what is left of two channels."""
 
 NOWHERE = {("permutation", "multiscale")}

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = [ROOT / name for name in ("registry", "core", "plugins/bijectors", "plugins/data")]
+PACKAGES = [ROOT / "registry", ROOT / "core", *sorted((ROOT / "plugins").iterdir())]
 PAGE = ROOT / "docs/howto/publish-a-plugin.md"
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")

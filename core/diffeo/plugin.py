@@ -83,7 +83,8 @@ PARTS = [
               summary="Minus the log-likelihood, or its bound.",
               cases=CASES),
     Component(kind="target", name="given", config="diffeo.config:Given",
-              implementation="diffeo.given:given_target", summary="The target that Python gives with the spec."),
+              implementation="diffeo.given:given_target", summary="The target that Python gives with the spec.",
+              cases=CASES),
 ]  # fmt: skip
 
 TRAINING = [
@@ -104,9 +105,11 @@ TRAINING = [
               implementation="diffeo.schedules:CosineSchedule", summary="Half a cosine over the run.",
               source="Loshchilov & Hutter 2017, arXiv:1608.03983"),
     Component(kind="schedule", name="exponential", config="diffeo.config:Exponential",
-              implementation="diffeo.schedules:ExponentialSchedule", summary="A constant factor per step."),
+              implementation="diffeo.schedules:ExponentialSchedule", summary="A constant factor per step.",
+              cases=CASES),
     Component(kind="schedule", name="step", config="diffeo.config:StepDecay",
-              implementation="diffeo.schedules:StepDecaySchedule", summary="A factor at each milestone."),
+              implementation="diffeo.schedules:StepDecaySchedule", summary="A factor at each milestone.",
+              cases=CASES),
 ]  # fmt: skip
 
 
