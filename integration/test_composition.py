@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import diffeo
+from diffeo import cli
 from diffeo_registry import DiffeoError, installed, to_yaml
 
 COMBINATORS = {"chain", "factor_out", "invert", "multiscale", "repeat"}
@@ -355,3 +356,34 @@ def test_rows_are_labelled_where_classes_have_numbers_only(tmp_path, monkeypatch
     for label in labels:
         box = label.get_window_extent()
         assert 0 < box.x0 < box.x1 < figure.axes[0].get_window_extent().x0
+
+
+# Plugins with each other
+
+TOGETHER = """\
+diffeo: 1
+data: pinwheel
+model:
+  flow:
+    steps:
+      - vflow: {dims: 2, distribution: {flow: {steps: [actnorm, {coupling: {network: {mlp: {hidden: [8]}}}}]}}}
+      - repeat: {times: 2, steps: [{coupling: {transform: {mixture_logistic: {components: 2}}}}, reverse]}
+      - qr_linear
+    base: student_t
+objective: {nested_dropout: {weight: 1.0, order: uniform, units: nats}}
+trainer: {steps: 3, batch_size: 16, eval_examples: 20}
+evaluators:
+  - likelihood: {num_samples: 4, max_examples: 20}
+  - reconstruction_curve: {max_examples: 20}
+  - ordered_projection: {max_examples: 20}
+"""
+
+
+def test_ordered_latents_of_an_augmented_flow_on_a_heavy_tailed_base(tmp_path, monkeypatch):
+    """A step of one plugin, a transform of a second, a base of a third and the objective of a fourth, by name alone."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "spec.yaml").write_text(TOGETHER)
+    assert cli.run(["train", "spec.yaml", "--out", "run"]) == 0
+    assert cli.run(["encode", "run", "pinwheel", "-k", "2", "-n", "10", "-o", "codes.npz"]) == 0
+    assert cli.run(["decode", "run", "codes.npz", "-o", "decoded.csv"]) == 0
+    assert len((tmp_path / "decoded.csv").read_text().splitlines()) == 11
