@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import os
 import subprocess
 import sys
@@ -12,6 +13,10 @@ import torch
 import diffeo
 from diffeo import cli
 from diffeo.png import description
+
+reads_files = pytest.mark.skipif(
+    importlib.util.find_spec("diffeo_data") is None, reason="needs diffeo-data, which reads the files"
+)
 
 PLUGIN = str(Path(__file__).parent / "plugin")
 
@@ -172,6 +177,7 @@ def points(path, count=20):
     return x
 
 
+@reads_files
 @pytest.mark.parametrize("path", ["a.npy", "a.npz", "a.csv"])
 def test_a_file_is_encoded_whole_and_in_its_order(path, runs, here, capsys):
     x = points(path)
@@ -183,12 +189,14 @@ def test_a_file_is_encoded_whole_and_in_its_order(path, runs, here, capsys):
     assert np.allclose(arrays("three.npz")["codes"], arrays("codes.npz")["codes"][:3], rtol=0, atol=1e-5)
 
 
+@reads_files
 def test_labels_go_along(runs, here, capsys):
     points("a.npz")
     run(capsys, "encode", runs / "plain", "a.npz", "-k", 1, "-o", "codes.npz")
     assert arrays("codes.npz")["y"].tolist() == list(range(20))
 
 
+@reads_files
 def test_a_file_may_be_a_data_set_of_a_spec(runs, here, capsys):
     points("a.csv")
     data = "{csv: {path: a.csv, columns: [width, height], val: 0.25}}"
@@ -196,6 +204,7 @@ def test_a_file_may_be_a_data_set_of_a_spec(runs, here, capsys):
     assert "wrote codes.npz: 5 codes" in out
 
 
+@reads_files
 @pytest.mark.parametrize("suffix", ["csv", "npz"])
 @pytest.mark.parametrize("name", ["plain", "conditional", "integers"])
 def test_what_sample_wrote_is_encoded_and_decoded(name, suffix, runs, here, capsys):
@@ -220,6 +229,7 @@ def test_decoded_points_make_a_picture_and_a_few_are_enough(runs, here, capsys):
     assert "wrote a.csv: 3 examples" in run(capsys, "decode", runs / "plain", "codes.npz", "-n", 3, "-o", "a.csv").out
 
 
+@reads_files
 def test_more_than_one_batch(runs, here, capsys):
     x = points("a.npy", 1203)
     out = run(capsys, "encode", runs / "plain", "a.npy", "-k", 1, "-o", "codes.npz").out
@@ -232,6 +242,7 @@ def test_more_than_one_batch(runs, here, capsys):
 # What is refused: one line, exit status 2, nothing written
 
 
+@reads_files
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
@@ -300,6 +311,7 @@ def test_what_cannot_be_encoded_is_one_line(name, arguments, message, runs, here
     assert sorted(here.iterdir()) == before
 
 
+@reads_files
 def test_data_beyond_what_a_flow_can_encode_are_told(runs, here, capsys):
     x = np.zeros((8, 2), dtype=np.float32)
     x[5] = 1e30  # the hyperbolic sine overflows
@@ -358,6 +370,7 @@ def test_decode_wants_a_format_it_knows(runs, here, capsys):
     assert line.startswith("diffeo decode: expected -o with one of .png, .npz, .csv; got a.jpg")
 
 
+@reads_files
 def test_files_need_the_package_that_reads_them(runs, here):
     points("a.npy")
     environment = os.environ | {"PYTHONPATH": PLUGIN, "DIFFEO_DISABLE": "diffeo-data"}
