@@ -3,19 +3,16 @@
 Dimensions: B any batch shape, D entries of a vector.
 """
 
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
-
-from diffeo import Bijector, Capabilities
+from diffeo import Capabilities
 from diffeo_bijectors.config_linear import DenseLinear
 from diffeo_bijectors.conv1x1 import DenseMatrix
-from diffeo_bijectors.events import Shape, constant_log_det, full_precision, require_vector
+from diffeo_bijectors.events import Shape
+from diffeo_bijectors.vector_map import VectorMap
 
 __all__ = ["DenseLinearBijector"]
 
 
-class DenseLinearBijector(Bijector):
+class DenseLinearBijector(VectorMap):
     """A linear map of vectors.
 
         forward   y = W x + bias                    log_det = +log|det W|
@@ -40,23 +37,9 @@ class DenseLinearBijector(Bijector):
     capabilities = Capabilities(twice_differentiable=True)
 
     def __init__(self, config: DenseLinear, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_vector(shape)
-        super().__init__(shape, None, context_shape)
-        self.matrix = DenseMatrix(self.in_shape[0], init=config.init, noise=0.0)
-        self.bias = nn.Parameter(torch.zeros(self.in_shape))
+        super().__init__(shape, context_shape)
+        self._set(DenseMatrix(self.in_shape[0], init=config.init, noise=0.0))
         self.init = config.init
-
-    def forward(
-        self, x: Float[Tensor, "*B D"], *, context: Tensor | None = None
-    ) -> tuple[Float[Tensor, "*B D"], Float[Tensor, "*B"]]:
-        with full_precision(x):
-            return self.matrix.multiply(x) + self.bias, constant_log_det(self.matrix.log_det(), x, self.in_shape)
-
-    def inverse(
-        self, y: Float[Tensor, "*B D"], *, context: Tensor | None = None
-    ) -> tuple[Float[Tensor, "*B D"], Float[Tensor, "*B"]]:
-        with full_precision(y):
-            return self.matrix.solve(y - self.bias), constant_log_det(-self.matrix.log_det(), y, self.in_shape)
 
     def extra_repr(self) -> str:
         return f"{self.in_shape}, init={self.init!r}"

@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from diffeo import Bijector, Capabilities
+from diffeo import Capabilities
 from diffeo_bijectors.config_linear import LULinear
-from diffeo_bijectors.events import Shape, constant_log_det, full_precision, require_vector
+from diffeo_bijectors.events import Shape
 from diffeo_bijectors.rows import ONE_BY_ONE, as_rows, unit_lower_triangle, upper_triangle
+from diffeo_bijectors.vector_map import VectorMap
 
 __all__ = ["LULinearBijector", "LUMatrix"]
 
@@ -65,7 +66,7 @@ class LUMatrix(nn.Module):
         return self.diagonal().log().sum()
 
 
-class LULinearBijector(Bijector):
+class LULinearBijector(VectorMap):
     """A linear map of vectors in LU form.
 
         forward   y = L U P x + bias                    log_det = +sum(log(diag(U)))
@@ -93,25 +94,11 @@ class LULinearBijector(Bijector):
     capabilities = Capabilities(twice_differentiable=True)
 
     def __init__(self, config: LULinear, shape: Shape, context_shape: Shape | None = None) -> None:
-        require_vector(shape)
-        super().__init__(shape, None, context_shape)
-        self.matrix = LUMatrix(self.in_shape[0], init=config.init, permute=config.permute)
-        self.bias = nn.Parameter(torch.zeros(self.in_shape))
+        super().__init__(shape, context_shape)
+        self._set(LUMatrix(self.in_shape[0], init=config.init, permute=config.permute))
         self.init = config.init
         if self.in_shape == (1,):
             self.capabilities = Capabilities(twice_differentiable=True, idle={"matrix.entries": ONE_BY_ONE})
-
-    def forward(
-        self, x: Float[Tensor, "*B D"], *, context: Tensor | None = None
-    ) -> tuple[Float[Tensor, "*B D"], Float[Tensor, "*B"]]:
-        with full_precision(x):
-            return self.matrix.multiply(x) + self.bias, constant_log_det(self.matrix.log_det(), x, self.in_shape)
-
-    def inverse(
-        self, y: Float[Tensor, "*B D"], *, context: Tensor | None = None
-    ) -> tuple[Float[Tensor, "*B D"], Float[Tensor, "*B"]]:
-        with full_precision(y):
-            return self.matrix.solve(y - self.bias), constant_log_det(-self.matrix.log_det(), y, self.in_shape)
 
     def extra_repr(self) -> str:
         return f"{self.in_shape}, init={self.init!r}, permute={self.matrix.indices is not None}"
