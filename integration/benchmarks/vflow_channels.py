@@ -1,6 +1,6 @@
 """More channels at the same number of parameters: vflow/fashion-mnist-small with 1, 2 and 4 channels (Chen et al. 2020, Table 2).
 
-Usage: python integration/benchmarks/vflow_channels.py [--out FOLDER] [--seeds 0-2] [--steps N] [--sizes-only]
+Usage: python integration/benchmarks/vflow_channels.py [--out FOLDER] [--seeds 0-2] [--steps N] [--channels 1 2 4] [--sizes-only]
 
 The flow of 4 channels is the recipe; those with fewer have wider networks in p, as wide as the number of parameters of the recipe
 allows, and the same steps, r and q. One channel is the plain flow, without q. Prints bits per dimension of the test images with 16
@@ -68,11 +68,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/vflow-channels"), help="folder of the runs")
     parser.add_argument("--seeds", type=parse_seeds, default=(0, 1, 2))
     parser.add_argument("--steps", type=int, help="instead of those of the recipe, to try it out")
+    parser.add_argument("--channels", type=int, nargs="+", choices=CHANNELS, default=CHANNELS, help="some rows")
     parser.add_argument("--sizes-only", action="store_true", help="print widths and parameters, train nothing")
     arguments = parser.parse_args()
     budget = parameters(spec_of(CHANNELS[-1], None))
     print(f"| channels | width of p | parameters | bits/dim | sd |\n|{'---|' * 5}")
-    for channels in CHANNELS:
+    for channels in arguments.channels:
         width = widest(channels, budget)
         spec = spec_of(channels, width, arguments.steps)
         row = f"| {channels} | {width} | {parameters(spec):,} |"
