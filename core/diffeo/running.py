@@ -2,8 +2,9 @@
 
 import json
 import os
+import re
 import warnings
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,9 +35,11 @@ from diffeo.training_setup import set_up
 from diffeo.training_state import surroundings
 from diffeo.training_step import set_precision
 from diffeo.world import World
-from diffeo_registry import installed
+from diffeo_registry import DiffeoError, installed
 
 __all__ = ["evaluate", "prepare", "resume", "train"]
+
+_OF_EVALUATORS = re.compile(r"\s*evaluators\s*[=.\[]")
 
 
 def train(
@@ -83,13 +86,21 @@ def resume(
         return go_on(spec, folder, world, until, show_progress=show_progress)
 
 
-def evaluate(path: str | os.PathLike[str], *, data: Target | None = None) -> dict[str, float]:
+def evaluate(
+    path: str | os.PathLike[str], *, overrides: Sequence[str] = (), data: Target | None = None
+) -> dict[str, float]:
     """Run the evaluators of a run again on its newest checkpoint (or on the one that ``path`` is) and rewrite the report.
 
-    ``data`` is the target of a run whose target came from Python.
+    ``overrides`` ask for others or for other settings, ``["evaluators[0].likelihood.num_samples=5000"]``; the spec of the run
+    stays as it is. ``data`` is the target of a run whose target came from Python.
     """
     path, folder = Path(path), run_folder(path)
-    spec = with_data(load_spec(spec_file(folder)), data)
+    for text in overrides:
+        if not _OF_EVALUATORS.match(text):
+            raise DiffeoError(
+                f"--set {text}: expected a key that begins with evaluators; the rest of a run stays as it was trained"
+            )
+    spec = with_data(load_spec(spec_file(folder), overrides), data)
     with joined(spec.trainer.timeout) as world:
         run = world.together(lambda: _trained_run(path, folder, spec))
         evaluate_run(run, world)

@@ -2,6 +2,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,6 +173,22 @@ def test_evaluate_takes_a_run_or_a_file_of_it(name, runs, capsys):
     out = run(capsys, "evaluate", runs / "plain" / name).out
     assert out.splitlines()[-1] == f"report: {runs / 'plain' / 'report' / 'index.html'}"
     assert json.loads((runs / "plain" / "report" / "metrics.json").read_text()) == before
+
+
+def test_evaluate_with_other_evaluators_leaves_the_spec_as_it_is(runs, capsys, tmp_path):
+    copy = Path(shutil.copytree(runs / "plain", tmp_path / "copy"))
+    spec = (copy / "spec.yaml").read_text()
+    run(capsys, "evaluate", copy, "--set", "evaluators=[{likelihood: {max_examples: 7}}]")
+    assert json.loads((copy / "report" / "metrics.json").read_text())["likelihood/num_examples"] == 7
+    assert (copy / "spec.yaml").read_text() == spec
+
+
+@pytest.mark.parametrize("override", ["seed=3", "model.steps=[]", "evaluators", "evaluators_too=[]"])
+def test_evaluate_changes_nothing_but_evaluators(override, runs, capsys):
+    (line,) = run(capsys, "evaluate", runs / "plain", "--set", override, status=2).err.splitlines()
+    assert line == (
+        f"--set {override}: expected a key that begins with evaluators; the rest of a run stays as it was trained"
+    )
 
 
 # sample
