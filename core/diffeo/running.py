@@ -28,6 +28,7 @@ from diffeo.run import Run
 from diffeo.run_folder import begin_folder, launched_folder, new_folder, run_folder, spec_file, step_of
 from diffeo.run_lock import RunLock
 from diffeo.run_log import RunLog, truncate_metrics
+from diffeo.run_metrics import evaluated
 from diffeo.spec_loading import load_spec, located, resolved_text
 from diffeo.stop_signals import StoppedError, StopSignals
 from diffeo.trainer import Loop
@@ -92,7 +93,8 @@ def evaluate(
     """Run the evaluators of a run again on its newest checkpoint (or on the one that ``path`` is) and rewrite the report.
 
     ``overrides`` ask for others or for other settings, ``["evaluators[0].likelihood.num_samples=5000"]``; the spec of the run
-    stays as it is. ``data`` is the target of a run whose target came from Python.
+    stays as it is, and so do the numbers that its other evaluators had found for the newest checkpoint. ``data`` is the target
+    of a run whose target came from Python.
     """
     path, folder = Path(path), run_folder(path)
     for text in overrides:
@@ -103,6 +105,8 @@ def evaluate(
     spec = with_data(load_spec(spec_file(folder), overrides), data)
     with joined(spec.trainer.timeout) as world:
         run = world.together(lambda: _trained_run(path, folder, spec))
+        if overrides and path == folder:
+            run.metrics |= _found_before(folder, spec)
         evaluate_run(run, world)
     return run.metrics
 
@@ -225,6 +229,12 @@ def _trained_run(path: Path, folder: Path, spec: Spec) -> Run:
         check_evaluators(spec, make_evaluators(spec), run.model, run.data)
     run.step = step_of(path)
     return run
+
+
+def _found_before(folder: Path, spec: Spec) -> dict[str, float]:
+    """The numbers in the report of evaluators that the spec does not have."""
+    names = {installed().of(config).name for config in spec.evaluators}
+    return {key: value for key, value in evaluated(folder).items() if key.partition("/")[0] not in names}
 
 
 def agree_on_folder(spec: Spec, out: str | os.PathLike[str] | None, world: World) -> tuple[Path, bool]:

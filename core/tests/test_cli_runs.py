@@ -177,9 +177,12 @@ def test_evaluate_takes_a_run_or_a_file_of_it(name, runs, capsys):
 
 def test_evaluate_with_other_evaluators_leaves_the_spec_as_it_is(runs, capsys, tmp_path):
     copy = Path(shutil.copytree(runs / "plain", tmp_path / "copy"))
-    spec = (copy / "spec.yaml").read_text()
+    spec, report = (copy / "spec.yaml").read_text(), copy / "report" / "metrics.json"
     run(capsys, "evaluate", copy, "--set", "evaluators=[{likelihood: {max_examples: 7}}]")
-    assert json.loads((copy / "report" / "metrics.json").read_text())["likelihood/num_examples"] == 7
+    measured = json.loads(report.read_text())
+    assert measured["likelihood/num_examples"] == 7
+    run(capsys, "evaluate", copy, "--set", "evaluators=[density_2d]")
+    assert measured.items() < json.loads(report.read_text()).items()
     assert (copy / "spec.yaml").read_text() == spec
 
 
