@@ -1,12 +1,17 @@
 """From configs to modules: ``build`` for users, ``make`` for implementations that build their own slots."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from diffeo_registry import BuildError, DiffeoError, Document, Registered, Slot, installed, structure
 
-__all__ = ["build", "make"]
+__all__ = ["build", "make", "parts_by_name"]
 
 Place = str | tuple[str | int, ...]
+
+_parts: ContextVar[dict[tuple[str, str], Any] | None] = ContextVar("parts", default=None)
 
 
 def make(config: Any, *arguments: Any, at: Place = ()) -> Any:
@@ -19,11 +24,35 @@ def make(config: Any, *arguments: Any, at: Place = ()) -> Any:
     place = (at,) if isinstance(at, str) else at
     try:
         implementation = registered.load_implementation()
-        return implementation(config, *arguments)
+        with _one_whole():
+            return implementation(config, *arguments)
     except BuildError as error:
         raise error.inside((*place, registered.name)) from error.__cause__
     except ValueError as error:
         raise BuildError(str(error), (*place, registered.name)) from error
+
+
+def parts_by_name() -> dict[tuple[str, str], Any]:
+    """What implementations have put here, by kind and name, since the outermost ``make`` began: what one model shares."""
+    parts = _parts.get()
+    if parts is None:
+        raise RuntimeError(
+            "expected to be called by an implementation that make or build builds; got called outside of one"
+        )
+    return parts
+
+
+@contextmanager
+def _one_whole() -> Generator[None]:
+    """The outermost ``make`` builds one whole; those inside it build its parts."""
+    if _parts.get() is not None:
+        yield
+        return
+    token = _parts.set({})
+    try:
+        yield
+    finally:
+        _parts.reset(token)
 
 
 def build(what: Any, spec: Any = None, /, **arguments: Any) -> Any:

@@ -23,6 +23,7 @@ __all__ = [
     "Multiscale",
     "Repeat",
     "Sgd",
+    "Shared",
     "StandardNormal",
     "StepDecay",
 ]
@@ -30,7 +31,7 @@ __all__ = [
 Step = Annotated[Any, Slot("bijector", "augmenter")]
 Base = Annotated[Any, Slot("distribution")]
 Dequantization = Annotated[Any, Slot("dequantization")]
-ContextNetwork = Annotated[Any, Slot("encoder")]
+Encoder = Annotated[Any, Slot("encoder")]
 
 # Combinators
 
@@ -86,7 +87,7 @@ class Flow:
     dequantization: Dequantization | None = field(
         None, help="Turns integer data into continuous data, in front of the steps; required for integers."
     )
-    context_network: ContextNetwork | None = field(
+    context_network: Encoder | None = field(
         None, help="Encoder of the context, run once per call; its features reach every step and the base."
     )
     start: Literal["data", "base"] = field(
@@ -102,6 +103,19 @@ class StandardNormal:
 @attrs.frozen(kw_only=True)
 class DiagonalNormal:
     """Independent normals with a trainable location and scale per entry."""
+
+
+# Encoders
+
+
+@attrs.frozen(kw_only=True)
+class Shared:
+    """One encoder in several places of a model: those that give it the same name share its weights."""
+
+    name: str = field(help="Of the encoder, within the model.")
+    encoder: Encoder | None = field(
+        None, help="The encoder; may be left out where the model has built one of this name already."
+    )
 
 
 # Objective

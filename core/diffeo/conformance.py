@@ -45,6 +45,8 @@ FLOWS = [
     Case(spec={"flow": {"base": "diagonal_normal"}}, shape=(2, 4)),
 ]
 
+ENCODERS = [_case({"shared": {"name": "features", "encoder": {"mlp_encoder": {"out": 4}}}}, (3,))]
+
 OBJECTIVES = [
     Case(spec="maximum_likelihood"),
     Case(
@@ -59,4 +61,4 @@ SCHEDULES = [Case(spec={"exponential": {"gamma": 0.9}}), Case(spec={"step": {"mi
 NOT_ALONE = "It stands for a target that Python hands over with the spec, and cannot be built of the spec alone."
 GIVEN = [Case(spec="given", expected_failures={"builds": NOT_ALONE})]
 
-CASES = [*COMBINATORS, *FLOWS, *OBJECTIVES, *SCHEDULES, *GIVEN]
+CASES = [*COMBINATORS, *FLOWS, *ENCODERS, *OBJECTIVES, *SCHEDULES, *GIVEN]
