@@ -11,6 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # on a busy machine an example may take any time
+settings.load_profile("patient")
 
 OURS = ("diffeo", "_editable_impl_diffeo", "__pycache__")
 """How what this checkout installs begins."""

@@ -605,7 +605,7 @@ def test_files_get_the_permissions_of_any_new_file(tmp_path):
 # Retention
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     scores=st.lists(st.none() | st.integers(-3, 3).map(float), min_size=1, max_size=7),
     keep=st.integers(1, 8),

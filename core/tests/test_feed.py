@@ -48,7 +48,7 @@ def global_batch(feeds, step):
     start=st.integers(0, 30),
     seed=st.integers(0, 3),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_global_batch_is_a_function_of_seed_and_step(size, processes, parts, own, divide, workers, start, seed):
     batch_size, data = processes * parts * own, Numbers(size)
     count = parts if divide is micro_batches else parts * processes
@@ -66,7 +66,7 @@ def test_the_global_batch_is_a_function_of_seed_and_step(size, processes, parts,
 
 
 @given(size=st.integers(1, 30), processes=st.sampled_from([1, 2, 4]), own=st.integers(1, 6), seed=st.integers(0, 3))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_example_comes_once_per_epoch(size, processes, own, seed):
     batch_size = processes * own
     worlds = [World(rank=rank, size=processes) for rank in range(processes)]
