@@ -10,7 +10,7 @@ from diffeo_registry.hooks import PLUGIN_API, hookimpl
 from diffeo_registry.lazily import lazy_names
 from diffeo_registry.names import Name
 from diffeo_registry.recipes import RegisteredRecipe, find_recipe
-from diffeo_registry.records import Component, Kind, Recipe
+from diffeo_registry.records import Component, ComponentsOf, Kind, Recipe
 from diffeo_registry.registered import Registered, load_reference
 from diffeo_registry.registry import Registry, installed
 from diffeo_registry.schema import json_schema
@@ -23,6 +23,7 @@ __all__ = [
     "PLUGIN_API",
     "BuildError",
     "Component",
+    "ComponentsOf",
     "DeprecatedNameWarning",
     "Description",
     "DiffeoError",

@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Component", "Kind", "Recipe"]
+__all__ = ["Component", "ComponentsOf", "Kind", "Recipe"]
 
 
 def _as_names(value: "str | tuple[str, ...] | list[str]") -> tuple[str, ...]:
@@ -76,6 +76,38 @@ class Component:
     cases: str = attrs.field(default="", validator=_is_reference_if_any)
     """Where the cases stand that it is tested with (``diffeo conform``), a sequence of ``diffeo.testing.Case``:
     ``"acme_flows.conformance:CASES"``. Without, the kit tries the default fields at a list of common shapes."""
+
+
+@attrs.frozen
+class ComponentsOf:
+    """Writes the records of one package, in which configs stand in one module and cases in another.
+
+    >>> component = ComponentsOf("acme_flows", source="Acme 2026")
+    >>> component("bijector", "warp", "Warp", "warp:WarpBijector", "Bends the line.").implementation
+    'acme_flows.warp:WarpBijector'
+    """
+
+    package: str
+    config: str = attrs.field(default="config", kw_only=True)
+    """The module of the config classes, inside the package."""
+    cases: str = attrs.field(default="conformance", kw_only=True)
+    """The module whose ``CASES`` the components are tested with."""
+    source: str = attrs.field(default="", kw_only=True)
+    """The source of those that state none."""
+
+    def __call__(
+        self, kind: str, name: str, config: str, implementation: str, summary: str, source: str | None = None
+    ) -> Component:
+        """A record: ``config`` is a class in the module of configs, ``implementation`` a ``"module:Class"`` in the package."""
+        return Component(
+            kind=kind,
+            name=name,
+            config=f"{self.package}.{self.config}:{config}",
+            implementation=f"{self.package}.{implementation}",
+            summary=summary,
+            source=self.source if source is None else source,
+            cases=f"{self.package}.{self.cases}:CASES",
+        )
 
 
 @attrs.frozen(kw_only=True)

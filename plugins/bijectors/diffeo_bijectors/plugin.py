@@ -2,7 +2,7 @@
 
 from diffeo_bijectors.records_linear import COMPONENTS as LINEAR
 from diffeo_bijectors.records_recipes import RECIPES
-from diffeo_registry import Component, Kind, Recipe, hookimpl
+from diffeo_registry import Component, ComponentsOf, Kind, Recipe, hookimpl
 
 NICE = "Dinh et al. 2014, arXiv:1410.8516"
 REALNVP = "Dinh et al. 2017, arXiv:1605.08803"
@@ -34,22 +34,10 @@ KINDS = [
     ),
 ]
 
-
-def record(kind: str, name: str, config: str, implementation: str, summary: str, source: str = "") -> Component:
-    """A record of this package whose config is in ``config.py``."""
-    return Component(
-        kind=kind,
-        name=name,
-        config=f"diffeo_bijectors.config:{config}",
-        implementation=f"diffeo_bijectors.{implementation}",
-        summary=summary,
-        source=source,
-        cases="diffeo_bijectors.conformance:CASES",
-    )
-
+component = ComponentsOf("diffeo_bijectors")
 
 COMPONENTS = [
-    record(
+    component(
         "bijector",
         "coupling",
         "Coupling",
@@ -57,7 +45,7 @@ COMPONENTS = [
         "Transforms one part of the event with parameters computed from the other part; one pass either way.",
         NICE,
     ),
-    record(
+    component(
         "bijector",
         "autoregressive",
         "Autoregressive",
@@ -65,9 +53,9 @@ COMPONENTS = [
         "Transforms every entry with parameters computed from those before it; the inverse takes a pass per entry.",
         "Papamakarios et al. 2017, arXiv:1705.07057",
     ),
-    record("elementwise", "additive", "Additive", "additive:AdditiveElementwise", "A shift.", NICE),
-    record("elementwise", "affine", "Affine", "affine:AffineElementwise", "A scale and a shift.", REALNVP),
-    record(
+    component("elementwise", "additive", "Additive", "additive:AdditiveElementwise", "A shift.", NICE),
+    component("elementwise", "affine", "Affine", "affine:AffineElementwise", "A scale and a shift.", REALNVP),
+    component(
         "elementwise",
         "rq_spline",
         "RQSpline",
@@ -75,9 +63,9 @@ COMPONENTS = [
         "A monotonic rational-quadratic spline inside a box, the identity outside.",
         SPLINES,
     ),
-    record("scale", "exp", "Exp", "exp_scale:ExpScale", "The raw output is the log-scale; unbounded."),
-    record("scale", "tanh", "Tanh", "tanh_scale:TanhScale", "A log-scale bounded on both sides."),
-    record(
+    component("scale", "exp", "Exp", "exp_scale:ExpScale", "The raw output is the log-scale; unbounded."),
+    component("scale", "tanh", "Tanh", "tanh_scale:TanhScale", "A log-scale bounded on both sides."),
+    component(
         "scale",
         "sigmoid",
         "Sigmoid",
@@ -85,10 +73,10 @@ COMPONENTS = [
         "A log-scale bounded above: layers shrink freely and stretch a little.",
         "Kingma & Dhariwal 2018, arXiv:1807.03039",
     ),
-    record("split", "half", "Half", "half:HalfSplit", "First and last half of a vector."),
-    record("split", "alternate", "Alternate", "alternate:AlternateSplit", "Even and odd entries of a vector."),
-    record("split", "channel", "Channel", "channel:ChannelSplit", "First and last half of the channels.", REALNVP),
-    record(
+    component("split", "half", "Half", "half:HalfSplit", "First and last half of a vector."),
+    component("split", "alternate", "Alternate", "alternate:AlternateSplit", "Even and odd entries of a vector."),
+    component("split", "channel", "Channel", "channel:ChannelSplit", "First and last half of the channels.", REALNVP),
+    component(
         "split",
         "checkerboard",
         "Checkerboard",
@@ -96,15 +84,15 @@ COMPONENTS = [
         "White and black pixels of an image, laid out as two images.",
         REALNVP,
     ),
-    record("network", "mlp", "MLP", "mlp:MLPNetwork", "A multilayer perceptron; flattens events of any rank."),
-    record(
+    component("network", "mlp", "MLP", "mlp:MLPNetwork", "A multilayer perceptron; flattens events of any rank."),
+    component(
         "network",
         "separate_mlps",
         "SeparateMLPs",
         "separate_mlps:SeparateMLPsNetwork",
         "Multilayer perceptrons that share nothing, each for a part of the output, such as scales and shifts.",
     ),
-    record(
+    component(
         "network",
         "residual_mlp",
         "ResidualMLP",
@@ -112,7 +100,7 @@ COMPONENTS = [
         "A residual multilayer perceptron whose blocks the context gates; flattens events of any rank.",
         RESNET,
     ),
-    record(
+    component(
         "network",
         "conv_resnet",
         "ConvResNet",
@@ -120,14 +108,14 @@ COMPONENTS = [
         "A residual convolutional network for images; the context is a vector or an image.",
         RESNET,
     ),
-    record(
+    component(
         "encoder",
         "mlp_encoder",
         "MLPEncoder",
         "mlp_encoder:MLPEncoderEncoder",
         "From a context of any shape to a vector of features, by a multilayer perceptron.",
     ),
-    record(
+    component(
         "encoder",
         "conv_encoder",
         "ConvEncoder",

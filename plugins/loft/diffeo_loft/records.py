@@ -1,47 +1,34 @@
 """Records of what flows and their training need: bijector, scale, network, distribution, objective."""
 
-from diffeo_registry import Component
+from diffeo_registry import ComponentsOf
 
 LOFT = "Andrade 2024, arXiv:2402.16408"
-CASES = "diffeo_loft.conformance:CASES"
 
-
-def record(kind: str, name: str, config: str, implementation: str, summary: str, source: str = LOFT) -> Component:
-    """A record of this package whose config is in ``config.py``."""
-    return Component(
-        kind=kind,
-        name=name,
-        config=f"diffeo_loft.config:{config}",
-        implementation=f"diffeo_loft.{implementation}",
-        summary=summary,
-        source=source,
-        cases=CASES,
-    )
-
+component = ComponentsOf("diffeo_loft", source=LOFT)
 
 COMPONENTS = [
-    record(
+    component(
         "bijector",
         "loft",
         "Loft",
         "loft:LoftBijector",
         "The identity near 0 and logarithmic beyond tau: no sample of a flow that ends in it is huge.",
     ),
-    record(
+    component(
         "scale",
         "soft_clamp",
         "SoftClamp",
         "soft_clamp:SoftClampScale",
         "A log-scale bounded by arc tangents, tightly above and loosely below.",
     ),
-    record(
+    component(
         "network",
         "two_mlps",
         "TwoMLPs",
         "two_mlps:TwoMLPsNetwork",
         "Two multilayer perceptrons that share nothing, such as one for log-scales and one for shifts.",
     ),
-    record(
+    component(
         "distribution",
         "student_t",
         "StudentT",
@@ -49,7 +36,7 @@ COMPONENTS = [
         "Independent Student-t variables, each with trainable degrees of freedom.",
         "Liang et al. 2022, arXiv:2205.07918; Andrade 2024, arXiv:2402.16408",
     ),
-    record(
+    component(
         "objective",
         "reverse_kl",
         "ReverseKL",

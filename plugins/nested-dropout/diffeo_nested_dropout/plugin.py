@@ -2,7 +2,7 @@
 
 from diffeo_nested_dropout.records_evaluators import COMPONENTS as EVALUATORS
 from diffeo_nested_dropout.records_recipes import RECIPES
-from diffeo_registry import Component, Kind, Recipe, hookimpl
+from diffeo_registry import Component, ComponentsOf, Kind, Recipe, hookimpl
 
 NESTED_DROPOUT = "Rippel et al. 2014, arXiv:1402.0915"
 ORDERED_FLOWS = "Bekasov & Murray 2020, arXiv:2006.08777"
@@ -18,22 +18,10 @@ KINDS = [
     )
 ]
 
-
-def record(kind: str, name: str, config: str, implementation: str, summary: str, source: str = "") -> Component:
-    """A record of this package whose config is in ``config.py``."""
-    return Component(
-        kind=kind,
-        name=name,
-        config=f"diffeo_nested_dropout.config:{config}",
-        implementation=f"diffeo_nested_dropout.{implementation}",
-        summary=summary,
-        source=source,
-        cases="diffeo_nested_dropout.conformance:CASES",
-    )
-
+component = ComponentsOf("diffeo_nested_dropout")
 
 COMPONENTS = [
-    record(
+    component(
         "objective",
         "nested_dropout",
         "NestedDropout",
@@ -41,7 +29,7 @@ COMPONENTS = [
         "Likelihood, plus the error of what is decoded from the first k latents alone.",
         ORDERED_FLOWS,
     ),
-    record(
+    component(
         "order",
         "geometric",
         "Geometric",
@@ -58,8 +46,8 @@ COMPONENTS = [
         source=ORDERED_FLOWS,
         cases="diffeo_nested_dropout.conformance:CASES",
     ),
-    record("order", "uniform", "Uniform", "uniform:UniformOrder", "Every number is as likely."),
-    record(
+    component("order", "uniform", "Uniform", "uniform:UniformOrder", "Every number is as likely."),
+    component(
         "order",
         "categorical",
         "Categorical",

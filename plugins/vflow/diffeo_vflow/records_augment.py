@@ -1,27 +1,16 @@
 """Records of the augmenter, the dequantization and what they draw from; recipes on the plane."""
 
-from diffeo_registry import Component
+from diffeo_registry import ComponentsOf
 
 __all__ = ["COMPONENTS"]
 
 VFLOW = "Chen et al. 2020, arXiv:2002.09741"
 FLOWPP = "Ho et al. 2019, arXiv:1902.00275"
 
-
-def _record(kind: str, name: str, config: str, implementation: str, summary: str, source: str) -> Component:
-    return Component(
-        kind=kind,
-        name=name,
-        config=f"diffeo_vflow.config_augment:{config}",
-        implementation=f"diffeo_vflow.{implementation}",
-        summary=summary,
-        source=source,
-        cases="diffeo_vflow.conformance_augment:CASES",
-    )
-
+component = ComponentsOf("diffeo_vflow", config="config_augment", cases="conformance_augment")
 
 COMPONENTS = [
-    _record(
+    component(
         "augmenter",
         "vflow",
         "VFlow",
@@ -29,7 +18,7 @@ COMPONENTS = [
         "Appends dimensions or channels z drawn from q(z | x), so that the flow behind is wider than the data.",
         VFLOW,
     ),
-    _record(
+    component(
         "dequantization",
         "variational",
         "Variational",
@@ -37,7 +26,7 @@ COMPONENTS = [
         "Adds noise to integers that a conditional distribution learns.",
         FLOWPP,
     ),
-    _record(
+    component(
         "distribution",
         "conditional_normal",
         "ConditionalNormal",
@@ -45,7 +34,7 @@ COMPONENTS = [
         "Independent normals whose locations and scales a network computes from the context.",
         VFLOW,
     ),
-    _record(
+    component(
         "distribution",
         "diagonal_logistic",
         "DiagonalLogistic",

@@ -1,56 +1,44 @@
 """Records of the Flow++ parts: the elementwise transform, its networks, the split."""
 
-from diffeo_registry import Component
+from diffeo_registry import ComponentsOf
 
 __all__ = ["COMPONENTS"]
 
 FLOWPP = "Ho et al. 2019, arXiv:1902.00275"
 
-
-def record(kind: str, name: str, config: str, implementation: str, summary: str, source: str = FLOWPP) -> Component:
-    """A record of this package whose config is in ``config.py``."""
-    return Component(
-        kind=kind,
-        name=name,
-        config=f"diffeo_vflow.config:{config}",
-        implementation=f"diffeo_vflow.{implementation}",
-        summary=summary,
-        source=source,
-        cases="diffeo_vflow.conformance:CASES",
-    )
-
+component = ComponentsOf("diffeo_vflow", source=FLOWPP)
 
 COMPONENTS = [
-    record(
+    component(
         "elementwise",
         "mixture_logistic",
         "MixtureLogistic",
         "mixture_logistic:MixtureLogisticElementwise",
         "The distribution function of a mixture of logistics, then logit, scale and shift.",
     ),
-    record(
+    component(
         "network",
         "gated_conv_attention",
         "GatedConvAttention",
         "gated_conv_attention:GatedConvAttentionNetwork",
         "Gated convolutions and attention over all positions, with layer norms and a position embedding.",
     ),
-    record(
+    component(
         "encoder",
         "gated_conv_encoder",
         "GatedConvEncoder",
         "gated_conv_encoder:GatedConvEncoderEncoder",
         "Features of an image, of the height and width of the parts of a split.",
     ),
-    record(
+    component(
         "bijector",
         "each_part",
         "EachPart",
         "each_part:EachPartBijector",
         "A bijector for each part of a split, with parameters of its own.",
     ),
-    record("bijector", "swap_parts", "SwapParts", "swap_parts:SwapPartsBijector", "Exchanges the parts of a split."),
-    record(
+    component("bijector", "swap_parts", "SwapParts", "swap_parts:SwapPartsBijector", "Exchanges the parts of a split."),
+    component(
         "split",
         "first_channels",
         "FirstChannels",
@@ -58,5 +46,5 @@ COMPONENTS = [
         "The first few channels and the rest.",
         "Chen et al. 2020, arXiv:2002.09741",
     ),
-    record("split", "column", "Column", "column:ColumnSplit", "Even and odd columns of an image, each as an image."),
+    component("split", "column", "Column", "column:ColumnSplit", "Even and odd columns of an image, each as an image."),
 ]
