@@ -4,8 +4,9 @@ Usage: python integration/benchmarks/peers.py [affine|rq_spline] [--inverse] [--
 
 The flow has 64 dimensions and 8 couplings; each conditioner is an MLP 32 -> 256 -> 256 -> 256 -> parameters; a step is
 forward, backward and Adam on 1024 rows. ``floor`` is the least any such flow can take: the eight MLPs with the same
-outputs and no flow around them. ``by hand`` (affine only) is the shortest eager code for the flow, without any library: what is
-left to gain. With ``--inverse`` the flow is trained through its inverses. ``compiled transforms`` is
+outputs and no flow around them. ``by hand`` (affine only) is the shortest eager code for the flow, without any library;
+``joined by hand`` puts the halves together after every coupling and reverses them, as layers that know nothing of each other must:
+what is left to gain. With ``--inverse`` the flow is trained through its inverses. ``compiled transforms`` is
 ``diffeo_bijectors.compile_elementwise``, ``compiled step`` torch.compile of the whole loss. Peers that are not installed
 are left out.
 """
@@ -55,13 +56,33 @@ def by_hand(transform: str, *, inverse: bool) -> Model:
         kept, changed = x.split([HALF, HALF], dim=-1)
         log_det = x.new_zeros(len(x))
         for network in networks:
-            raw, shift = network(kept).split([HALF, HALF], dim=-1)
-            log_scale = 2 * torch.tanh(raw / 2)
-            kept, changed = torch.addcmul(shift, changed, log_scale.exp()), kept
-            log_det = log_det + log_scale.sum(-1)
+            changed, term = affine_by_hand(changed, network(kept))
+            kept, changed = changed, kept
+            log_det = log_det + term
         return normal_nll(torch.cat([kept, changed], -1), log_det)
 
     return networks, loss
+
+
+def joined_by_hand(transform: str, *, inverse: bool) -> Model:
+    networks = nn.ModuleList(mlp(HALF, 2 * HALF) for _ in range(LAYERS))
+
+    def loss(x: Tensor) -> Tensor:
+        log_det = x.new_zeros(len(x))
+        for network in networks:
+            kept, changed = x.split([HALF, HALF], dim=-1)
+            changed, term = affine_by_hand(changed, network(kept))
+            x = torch.cat([kept, changed], -1).flip(-1)
+            log_det = log_det + term
+        return normal_nll(x, log_det)
+
+    return networks, loss
+
+
+def affine_by_hand(x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    raw, shift = params.split([HALF, HALF], dim=-1)
+    log_scale = 2 * torch.tanh(raw / 2)
+    return torch.addcmul(shift, x, log_scale.exp()), log_scale.sum(-1)
 
 
 def ours(transform: str, *, inverse: bool) -> Model:
@@ -157,7 +178,7 @@ def main() -> None:
         "compiled step": compiled_step,
     }
     if arguments.transform == "affine" and not arguments.inverse:
-        candidates["by hand"] = by_hand
+        candidates |= {"by hand": by_hand, "joined by hand": joined_by_hand}
     candidates |= {peer.__name__: peer for peer in (nflows, zuko) if importlib.util.find_spec(peer.__name__)}
     steps = {
         name: training_step(*build(arguments.transform, inverse=arguments.inverse), x)

@@ -1,5 +1,6 @@
 """Scale and shift (Dinh et al. 2017, arXiv:1605.08803, eq. 8)."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -40,7 +41,7 @@ class AffineElementwise(Elementwise):
     ) -> tuple[Float[Tensor, "*S"], Float[Tensor, "*S"]]:
         raw, shift = params.unbind(0)
         log_scale = self.scale(raw)
-        return x * log_scale.exp() + shift, log_scale
+        return torch.addcmul(shift, x, log_scale.exp()), log_scale
 
     def inverse(
         self, y: Float[Tensor, "*S"], params: Float[Tensor, " 2 *S"]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import diffeo
 from diffeo_bijectors.config import MLP
 from diffeo_bijectors.events import Shape
-from diffeo_bijectors.flatten import join_context
+from diffeo_bijectors.flatten import join_context, unflatten_event
 
 __all__ = ["MLPNetwork", "hidden_layers", "zero_linear"]
 
@@ -44,7 +44,7 @@ class MLPNetwork(diffeo.Network):
 
     def compute(self, x: Float[Tensor, "*B_in"], context: Tensor | None) -> Float[Tensor, "*B_out"]:
         flat = join_context(x, self.in_shape, context, self.context_shape)
-        return self.output_layer(self.hidden(flat)).reshape(*flat.shape[:-1], *self.out_shape)
+        return unflatten_event(self.output_layer(self.hidden(flat)), self.out_shape)
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import diffeo
 from diffeo_bijectors.config import ResidualMLP
 from diffeo_bijectors.events import Shape
-from diffeo_bijectors.flatten import flatten_event, join_context
+from diffeo_bijectors.flatten import flatten_event, join_context, unflatten_event
 from diffeo_bijectors.mlp import zero_linear
 
 __all__ = ["NEAR_ZERO", "ResidualMLPNetwork"]
@@ -56,7 +56,7 @@ class ResidualMLPNetwork(diffeo.Network):
             flat_context = flatten_event(context, self.context_shape)
         for block in self.blocks:
             hidden = block(hidden, flat_context)
-        return self.output_layer(torch.relu(hidden)).reshape(*hidden.shape[:-1], *self.out_shape)
+        return unflatten_event(self.output_layer(torch.relu(hidden)), self.out_shape)
 
 
 class ResidualBlock(nn.Module):
