@@ -30,10 +30,10 @@ def mlp(inputs: int, outputs: int) -> int:
 
 
 def glow_step(size: int, context: int = 0) -> int:
-    """Two couplings, each with a norm, a matrix with bias, and a network for scales and one for shifts."""
+    """Two couplings, each with a matrix with bias, a network for scales and one for shifts."""
     first, last = size // 2, size - size // 2
     networks = 2 * mlp(first + context, last) + 2 * mlp(last + context, first)
-    return 2 * (2 * size + size * size + size) + networks
+    return 2 * (size * size + size) + networks
 
 
 def model_of(recipe: str, *overrides: str) -> Any:
@@ -66,7 +66,7 @@ def test_a_single_extra_dimension_is_a_conditional_normal() -> None:
 
 
 def test_networks_do_not_start_at_zero_and_scales_are_those_of_glow() -> None:
-    coupling = model_of(GLOW).steps[0].iterations[0][2]
+    coupling = model_of(GLOW).steps[0].iterations[0][1]
     assert coupling.network.output_layer.weight.abs().max() > 0.1
     raw = torch.linspace(-5.0, 5.0, 11)
     torch.testing.assert_close(coupling.transform.scale(raw), torch.nn.functional.logsigmoid(raw + 2.0))
