@@ -8,6 +8,7 @@ from diffeo.building import make, parts_by_name
 from diffeo.config import Shared
 from diffeo.network import Encoder
 from diffeo_registry import BuildError
+from diffeo_registry.wording import did_you_mean
 
 __all__ = ["SharedEncoder"]
 
@@ -55,8 +56,10 @@ class SharedEncoder(Encoder):
 
 def _build(config: Shared, shape: Shape) -> Encoder:
     if config.encoder is None:
+        there = [name for kind, name in parts_by_name() if kind == "encoder"]
         raise BuildError(
-            f"expected an encoder where the model has none of the name {config.name!r} yet; got none: write it here",
+            f"expected an encoder where the model has none of the name {config.name!r} yet; got none"
+            f"{did_you_mean(config.name, there) or ': write it here'}",
             ("encoder",),
         )
     return make(config.encoder, shape, at="encoder")

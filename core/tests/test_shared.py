@@ -106,7 +106,7 @@ def test_another_model_has_another():
     ("first", "again", "words"),
     [
         (AGAIN, AGAIN, ["model.flow.context_network.shared.encoder", "'features'", "write it here"]),
-        (FIRST, {"shared": {"name": "feature"}}, ["base.flow.context_network.shared.encoder", "none of the name 'feature'"]),
+        (FIRST, {"shared": {"name": "feature"}}, ["base.flow.context_network.shared.encoder", "did you mean 'features'?"]),
         (FIRST, {"shared": {"name": "features", "encoder": "lift"}}, ["out=2", "got Lift(out=", "another name"]),
         ({"shared": {"name": "features", "encoder": {"lift": {"out": 3}}}}, AGAIN, ["shape (2,)", "got (3,)"]),
     ],
