@@ -56,9 +56,23 @@ OBJECTIVES = [
     ),
 ]
 
-SCHEDULES = [Case(spec={"exponential": {"gamma": 0.9}}), Case(spec={"step": {"milestones": [10, 20]}})]
+OPTIMIZERS = [
+    Case(spec="adam"),
+    Case(spec={"adam": {"fused": False, "weight_decay": 0.1}}),
+    Case(spec="adamw"),
+    Case(spec="adamax"),
+    Case(spec="sgd"),
+    Case(spec={"sgd": {"momentum": 0.9, "nesterov": True, "fused": False}}),
+]
+
+SCHEDULES = [
+    Case(spec="constant"),
+    Case(spec={"cosine": {"warmup": 10, "final": 0.1}}),
+    Case(spec={"exponential": {"gamma": 0.9}}),
+    Case(spec={"step": {"milestones": [10, 20]}}),
+]
 
 NOT_ALONE = "It stands for a target that Python hands over with the spec, and cannot be built of the spec alone."
 GIVEN = [Case(spec="given", expected_failures={"builds": NOT_ALONE})]
 
-CASES = [*COMBINATORS, *FLOWS, *ENCODERS, *OBJECTIVES, *SCHEDULES, *GIVEN]
+CASES = [*COMBINATORS, *FLOWS, *ENCODERS, *OBJECTIVES, *OPTIMIZERS, *SCHEDULES, *GIVEN]

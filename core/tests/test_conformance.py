@@ -52,7 +52,9 @@ def test_what_is_right_of_other_kinds_passes_everything(name):
     assert failures(name, slow=("unbiased", "bound", "normalised")) == {}
 
 
-@pytest.mark.parametrize("name", ["objective/likelihood", "dataset/dots", "target/bowl"])
+@pytest.mark.parametrize(
+    "name", ["objective/likelihood", "dataset/dots", "target/bowl", "optimizer/rolling", "schedule/steady"]
+)
 def test_what_is_right_and_draws_no_tensors_passes_everything(name):
     assert failures(name) == {}
 
@@ -140,6 +142,10 @@ TABLE = [
     ("objective/forgets", "every_gradient", r"step 1: parameter 1\.temper got no gradient", ""),
     ("target/pooled", "log_prob", r"log_prob, batch \(\): expected", "gradient"),
     ("target/detached", "gradient", r"gradient, against differences: expected", ""),
+    ("optimizer/stubborn", "learning_rate", r"learning rate, 0: expected", ""),
+    ("optimizer/forgetful", "state", r"state, three steps later: expected", ""),
+    ("schedule/counting", "pure", r"expected 0\.0019\d+ at step 4990 of 5000 again; got 0\.0019", ""),
+    ("schedule/plunging", "factors", r"at least 0 at step 4 of 7; got -0\.14", ""),
     ("dataset/moody", "purity", "purity, train again, x: expected", "purity_in_threads"),
     ("dataset/overlapping", "splits", "expected no example in both train and val; got 10", ""),
     ("dataset/lies", "shapes", r"expected \{'x': \(3, 3\)\}; got \{'x': \(3, 2\)\}", ""),
@@ -214,7 +220,7 @@ def test_other_cases_can_be_given():
         ("bijectr/right", "no kind named 'bijectr'; did you mean 'bijector'?"),
         ("acme-fault", "no package named 'acme-fault' brings components; did you mean 'acme-faults'?"),
         ("right", "no package named 'right' brings components; did you mean 'bijector/right'?"),
-        ("optimizer/adam", "expected a component of a kind that has laws; got optimizer/adam"),
+        ("model/flow", "expected a component of a kind that has laws; got model/flow"),
     ],
 )
 def test_unknown_targets_are_named(target, message, capsys):

@@ -1,16 +1,16 @@
-"""Stand-ins of a model and of data, for objectives that are tested without anybody's plugin."""
+"""Stand-ins of a model, of data and of parameters, for objectives and optimizers that are tested without anybody's plugin."""
 
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from diffeo.building import build, make
 from diffeo.dataset import Dataset, Target
 from diffeo.testing.cases import Case
 from diffeo_registry import Slot, installed, structure
 
-__all__ = ["Points", "default_data", "default_model"]
+__all__ = ["Points", "default_data", "default_model", "default_parameters"]
 
 
 class Points(Dataset):
@@ -40,3 +40,9 @@ def default_model(case: Case) -> Any:
     shapes = default_data(case).shapes
     spec = {"flow": {"base": "diagonal_normal"}} if case.model is None else case.model
     return build("model", spec, shape=shapes["x"], context_shape=shapes.get("context"))
+
+
+def default_parameters() -> list[nn.Parameter]:
+    """What an optimizer's case is built with: a matrix, a vector and a number, the same each time."""
+    generator = torch.Generator().manual_seed(100)
+    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((3, 2), (2,), ())]

@@ -17,7 +17,7 @@ from diffeo.testing.cases import Case, Shape, with_name
 from diffeo.testing.inputs import Inputs, draw_inputs
 from diffeo.testing.law import Facts, Suite
 from diffeo.testing.random_parameters import randomize
-from diffeo.testing.standins import default_data, default_model
+from diffeo.testing.standins import default_data, default_model, default_parameters
 from diffeo_registry import DiffeoError, Registered, Slot, installed, load_reference, structure
 
 __all__ = ["PLANE", "Subject"]
@@ -122,6 +122,8 @@ class Subject:
                 return default_model(case)
             case "data":
                 return default_data(case)
+            case "parameters":
+                return default_parameters()
             case "seed":
                 return 0
             case _:

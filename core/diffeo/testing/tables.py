@@ -16,8 +16,10 @@ __all__ = [
     "MAP",
     "NETWORK",
     "OBJECTIVE",
+    "OPTIMIZER",
     "PLAIN",
     "RECORD",
+    "SCHEDULE",
     "TARGET",
 ]
 
@@ -203,5 +205,18 @@ TARGET = Suite(
     )
 )
 
+OPTIMIZER = Suite(
+    laws=(
+        *RECORD[:2],
+        _law("optimizer", "moves"),
+        _law("optimizer", "learning_rate"),
+        _law("optimizer", "state"),
+        _law("optimizer", "repeatable"),
+        _law("optimizer", "descends"),
+    )
+)
+
+SCHEDULE = Suite(laws=(*RECORD[:2], _law("schedule", "factors"), _law("schedule", "pure")))
+
 PLAIN = Suite(laws=RECORD[:2])
-"""Evaluators and schedules: how they are written down. What they do is for their own tests to say."""
+"""Evaluators: how they are written down. What they do is for their own tests to say."""

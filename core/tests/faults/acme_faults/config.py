@@ -16,7 +16,8 @@ class Needy:
 NAMES = """Right Kinked WrongSign NoLogDet ShiftedInverse ForgetsContext UsesContext UnusedParameter SinglePrecision
 Overwrites LeaksBatch SquareRoot LosesState RandomInverse WrongBackward Branches StaysBehind Undocumented FallsOver
 PairsOnly Excused Overexcused Misnamed Widen Biased Rounds Fold HalfFold Plain Deaf Loud Wide Heavy Cold Likelihood Sums
-Forgets Dots Moody Overlapping Lies Bowl Pooled Detached"""
+Forgets Dots Moody Overlapping Lies Bowl Pooled Detached
+Rolling Stubborn Forgetful Steady Counting Plunging"""
 
 for _name in NAMES.split():
     globals()[_name] = _config(_name)

@@ -53,5 +53,7 @@ def diffeo_components():
         *(record("distribution", name) for name in ("Wide", "Heavy", "Cold")),
         *(record("objective", name) for name in ("Likelihood", "Sums", "Forgets")),
         *(record("target", name) for name in ("Bowl", "Pooled", "Detached")),
+        *(record("optimizer", name) for name in ("Rolling", "Stubborn", "Forgetful")),
+        *(record("schedule", name) for name in ("Steady", "Counting", "Plunging")),
         *(record("dataset", name) for name in ("Dots", "Moody", "Overlapping", "Lies")),
     ]
