@@ -11,6 +11,8 @@ import attrs
 
 from diffeo import checkpoints
 from diffeo.config_spec import Spec
+from diffeo.dataset import Target
+from diffeo.given import with_data
 from diffeo.launch import joined
 from diffeo.progress import tell
 from diffeo.run import RunError
@@ -69,10 +71,13 @@ def train_seeds(
     seeds: Iterable[int],
     out: str | os.PathLike[str] | None = None,
     *,
+    data: Target | None = None,
     until: int | None = None,
     show_progress: bool = True,
 ) -> SeedRuns:
     """Train a spec once for each seed, into ``seed-<n>`` below ``out``, and summarise what the evaluators measured.
+
+    ``data`` is a target that takes the place of the spec's data, as in ``train``; all seeds have the same.
 
     Small models are trained together, as one batch of models; the result is that of separate runs, to rounding. Others, and
     those whose steps draw noise, are trained one after another. A seed that fails does not stop the others.
@@ -80,16 +85,22 @@ def train_seeds(
     seeds = list(seeds)
     if not seeds or len(set(seeds)) < len(seeds):
         raise DiffeoError(f"expected seeds, every one once; got {seeds}")
-    specs = {seed: reseeded(spec, seed) for seed in seeds}
+    specs = {seed: with_data(reseeded(spec, seed), data) for seed in seeds}
     with joined(spec.trainer.timeout) as world:
         path, _ = agree_on_folder(spec, out, world)
         return _run(specs, path, world, until, show_progress=show_progress)
 
 
-def resume_seeds(path: str | os.PathLike[str], *, until: int | None = None, show_progress: bool = True) -> SeedRuns:
-    """Go on with all seeds of a folder; those that are finished stay as they are."""
+def resume_seeds(
+    path: str | os.PathLike[str], *, data: Target | None = None, until: int | None = None, show_progress: bool = True
+) -> SeedRuns:
+    """Go on with all seeds of a folder; those that are finished stay as they are.
+
+    ``data`` is the target of runs whose target came from Python.
+    """
     path = Path(path)
-    specs = {seed: load_spec(spec_file(folder)) for seed, folder in sorted(seed_folders(path).items())}
+    folders = sorted(seed_folders(path).items())
+    specs = {seed: with_data(load_spec(spec_file(folder)), data) for seed, folder in folders}
     if not specs:
         raise DiffeoError(f"{path}: expected a folder with runs seed-0, seed-1, ...; got none")
     with joined(next(iter(specs.values())).trainer.timeout) as world:

@@ -6,6 +6,7 @@ import re
 import pytest
 import torch
 from torch.distributions import Dirichlet, Gamma, HalfCauchy, Normal, constraints, transforms
+from torch.testing import assert_close
 
 import diffeo
 from diffeo import CallableTarget, ParameterLayout
@@ -171,6 +172,17 @@ def test_a_run_keeps_what_its_target_was_and_goes_on_with_the_target_given_again
     assert torch.equal(whole.model.base.loc, straight.model.base.loc)
     assert diffeo.evaluate(bench.path("run"), data=target) == {}
     assert bench.weights("run") == bench.weights("straight")
+
+
+def test_seeds_take_the_target_as_train_does(bench):
+    target = CallableTarget(correct, dim=2)
+    half = diffeo.train_seeds(spec(bench), (0, 1), bench.path("seeds"), data=target, until=10, show_progress=False)
+    assert half.outcomes == {0: "stopped", 1: "stopped"}
+    with pytest.raises(diffeo.SpecError, match="expected the target itself, from Python"):
+        diffeo.resume_seeds(bench.path("seeds"), show_progress=False)
+    assert diffeo.resume_seeds(bench.path("seeds"), data=target, show_progress=False).is_finished
+    alone = diffeo.train(spec(bench, seed=1), bench.path("alone"), data=target, show_progress=False)
+    assert_close(diffeo.load(bench.path("seeds") / "seed-1").base.loc, alone.model.base.loc)
 
 
 def test_check_takes_the_target_as_train_does(bench):
