@@ -190,6 +190,12 @@ def test_what_cannot_be_batched_is_refused_before_anything_is_written(reason, sp
     assert not (tmp_path / "batch").exists()
 
 
+def test_many_parameters_in_small_tensors_are_batched(spec, tmp_path, monkeypatch):
+    monkeypatch.setattr("diffeo.seed_checks.LARGEST", 10)
+    together(spec(), tmp_path / "batch", (0, 1))
+    assert (tmp_path / "batch" / "seed-1").exists()
+
+
 def test_what_cannot_be_batched_is_trained_one_by_one(spec, tmp_path, capsys):
     result = diffeo.train_seeds(spec(model=NOISY), (0, 1), tmp_path / "ours")
     assert result.is_finished
