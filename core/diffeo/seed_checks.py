@@ -33,9 +33,9 @@ Compiled and with batches of 64, a step of one seed is 7 times faster than alone
 1.5 to 1.9 times with 800,000 (integration/benchmarks/seeds.py with --hidden 128, 256, 512)."""
 
 NARROW = 1_000
-"""Parameters of a tensor, in the mean, up to which it pays for larger models as well: a deep flow of narrow layers is nothing but small
-operations. A Glow of the plane with 20 steps, 216,320 parameters in tensors of 676, takes 22 ms for a compiled step of five seeds,
-76 ms for that of one alone."""
+"""Parameters of a tensor, in the mean, up to which it pays for larger models as well: a deep flow of narrow layers is nothing but
+small operations. A Glow of the plane with 20 steps, 216,320 parameters in tensors of 676, takes 22 ms for a compiled step of five
+seeds, and 76 ms for that of one alone."""
 
 ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.Adamax, torch.optim.SGD)
 """Optimizers whose step for one number depends on that number's own gradients alone: one of them for all seeds is one for each."""
