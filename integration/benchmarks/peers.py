@@ -6,7 +6,7 @@ The flow has 64 dimensions and 8 couplings; each conditioner is an MLP 32 -> 256
 forward, backward and Adam on 1024 rows. ``floor`` is the least any such flow can take: the eight MLPs with the same
 outputs and no flow around them. ``by hand`` (affine only) is the shortest eager code for the flow, without any library;
 ``joined by hand`` puts the halves together after every coupling and reverses them, as layers that know nothing of each other must:
-what is left to gain. With ``--inverse`` the flow is trained through its inverses. ``compiled transforms`` is
+what is left to gain. normflows brings a residual network of its own for the spline. With ``--inverse`` the flow is trained through its inverses. ``compiled transforms`` is
 ``diffeo_bijectors.compile_elementwise``, ``compiled step`` torch.compile of the whole loss. Peers that are not installed
 are left out.
 """
@@ -81,7 +81,7 @@ def joined_by_hand(transform: str, *, inverse: bool) -> Model:
 
 def affine_by_hand(x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
     raw, shift = params.split([HALF, HALF], dim=-1)
-    log_scale = 2 * torch.tanh(raw / 2)
+    log_scale = 4 * torch.sigmoid(raw) - 2
     return torch.addcmul(shift, x, log_scale.exp()), log_scale.sum(-1)
 
 
@@ -127,6 +127,32 @@ def nflows(transform: str, *, inverse: bool) -> Model:
 
     flow = CompositeTransform([layer(index) for index in range(LAYERS)])
     return flow, lambda x: normal_nll(*(flow.inverse(x) if inverse else flow(x)))
+
+
+def normflows(transform: str, *, inverse: bool) -> Model:
+    from normflows.flows import AffineCouplingBlock, CoupledRationalQuadraticSpline, Permute
+
+    if transform == "rq_spline":
+        layers = [
+            CoupledRationalQuadraticSpline(DIM, 1, WIDTH, num_bins=BINS, tail_bound=5.0, reverse_mask=bool(index % 2))
+            for index in range(LAYERS)
+        ]
+    else:
+        layers = [
+            layer
+            for _ in range(LAYERS)
+            for layer in (AffineCouplingBlock(mlp(HALF, 2 * HALF)), Permute(DIM, mode="swap"))
+        ]
+    flow = nn.ModuleList(layers)
+
+    def loss(x: Tensor) -> Tensor:
+        log_det = x.new_zeros(len(x))
+        for layer in reversed(flow) if inverse else flow:
+            x, term = layer.inverse(x) if inverse else layer(x)
+            log_det = log_det + term
+        return normal_nll(x, log_det)
+
+    return flow, loss
 
 
 def zuko(transform: str, *, inverse: bool) -> Model:
@@ -179,7 +205,7 @@ def main() -> None:
     }
     if arguments.transform == "affine" and not arguments.inverse:
         candidates |= {"by hand": by_hand, "joined by hand": joined_by_hand}
-    candidates |= {peer.__name__: peer for peer in (nflows, zuko) if importlib.util.find_spec(peer.__name__)}
+    candidates |= {peer.__name__: peer for peer in (nflows, normflows, zuko) if importlib.util.find_spec(peer.__name__)}
     steps = {
         name: training_step(*build(arguments.transform, inverse=arguments.inverse), x)
         for name, build in candidates.items()
