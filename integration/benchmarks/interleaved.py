@@ -39,12 +39,13 @@ def keep_freed_memory() -> None:
 
 
 def report(title: str, seconds: dict[str, list[float]], base: str) -> None:
-    """Print the median time of each, and the median and quartiles of its ratio to ``base`` within a round; fastest first."""
+    """Print medians, fastest first; ratios to ``base`` within a round (median and quartiles), and of the least times."""
     print(f"{title}  ({len(seconds[base])} rounds, {torch.get_num_threads()} threads, torch {torch.__version__})")
+    least = min(seconds[base])
     for name, times in sorted(seconds.items(), key=lambda item: statistics.median(item[1])):
         ratios = [time / reference for time, reference in zip(times, seconds[base], strict=True)]
         low, middle, high = torch.quantile(torch.tensor(ratios), torch.tensor([0.25, 0.5, 0.75])).tolist()
         print(
             f"  {name:20s} median {1e3 * statistics.median(times):9.2f} ms"
-            f"   {middle:5.2f} x {base} (half of the rounds {low:.2f} to {high:.2f})"
+            f"   {middle:5.2f} x {base} (half of the rounds {low:.2f} to {high:.2f}; least times {min(times) / least:.2f})"
         )

@@ -5,10 +5,10 @@ Usage: python integration/benchmarks/peers.py [affine|rq_spline] [--inverse] [--
 The flow has 64 dimensions and 8 couplings; each conditioner is an MLP 32 -> 256 -> 256 -> 256 -> parameters; a step is
 forward, backward and Adam on 1024 rows. ``floor`` is the least any such flow can take: the eight MLPs with the same
 outputs and no flow around them. ``by hand`` (affine only) is the shortest eager code for the flow, without any library;
-``joined by hand`` puts the halves together after every coupling and reverses them, as layers that know nothing of each other must:
-what is left to gain. normflows brings a residual network of its own for the spline. With ``--inverse`` the flow is trained through its inverses. ``compiled transforms`` is
-``diffeo_bijectors.compile_elementwise``, ``compiled step`` torch.compile of the whole loss. Peers that are not installed
-are left out.
+``joined by hand`` puts the halves together after every coupling and reverses them, as layers that know nothing of each
+other must: what is left to gain. With ``--inverse`` the flow is trained through its inverses. ``compiled transforms`` is
+``diffeo_bijectors.compile_elementwise``, ``compiled step`` torch.compile of the whole loss. normflows brings a residual network
+of its own for the spline. Peers that are not installed are left out.
 """
 
 import argparse
