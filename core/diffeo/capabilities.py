@@ -36,6 +36,8 @@ class Capabilities:
     """Where y may lie."""
     inverse: Literal["analytic", "iterative", "none"] = "analytic"
     """How exact the way back is: to rounding; as far as an iteration goes (1e-5 in float64); or there is none."""
+    exact_strip: bool = True
+    """Whether the ``strip`` of an augmenter gives x back to the bit; not so where bijectors inside of it round."""
     sequential_inverse: bool = False
     """Whether one of the two directions takes a pass for every dimension, as that of an autoregressive step does."""
     context: Literal["none", "some", "all"] = "none"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from diffeo import Augmenter, Bijector
+from diffeo import Augmenter, Bijector, Capabilities
 from diffeo.testing import (
     CorrelatedNormal,
     Inputs,
@@ -33,6 +33,7 @@ from diffeo.testing import (
     draw_inputs,
     randomize,
 )
+from diffeo.testing.pushforward import check_unbiased
 from diffeo.testing.reporting import expect_close
 
 
@@ -310,6 +311,37 @@ def test_strip_must_be_exact() -> None:
     check_strip(Append(), x)
     with pytest.raises(AssertionError, match="strip of augment"):
         check_strip(Rounded(), x)
+
+
+class Turned(Append):
+    """(x, z), turned by half a radian: volume is kept, x is not among the entries of y, and strip gives it back to rounding."""
+
+    angle = torch.tensor(0.5, dtype=torch.float64)
+
+    def augment(self, x: Tensor, *, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        appended, log_weight = super().augment(x)
+        a, b = appended.unbind(-1)
+        turned = a * self.angle.cos() - b * self.angle.sin(), a * self.angle.sin() + b * self.angle.cos()
+        return torch.stack(turned, -1), log_weight
+
+    def strip(self, y: Tensor, *, context: Tensor | None = None) -> Tensor:
+        a, b = y.unbind(-1)
+        return (a * self.angle.cos() + b * self.angle.sin())[..., None]
+
+
+def test_an_augmenter_may_mix_what_it_appends_with_x() -> None:
+    x = torch.tensor([[0.1], [0.7], [-1.5]], dtype=torch.float64)
+    check_unbiased(Turned(), x)
+    with pytest.raises(AssertionError, match=r"augmenter law: expected .*, more than 4 standard errors"):
+        check_unbiased(Turned(bias=0.05), x)
+    with pytest.raises(AssertionError, match="strip of augment"):
+        check_strip(Turned(), x)
+    rounding = Turned()
+    rounding.capabilities = Capabilities(exact_strip=False)
+    check_strip(rounding, x)
+    rounding.strip = lambda y, *, context=None: y[..., :1]  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AssertionError, match="strip of augment"):
+        check_strip(rounding, x)
 
 
 def test_normalised() -> None:

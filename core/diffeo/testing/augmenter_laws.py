@@ -38,7 +38,7 @@ STANDARD_ERRORS = 4.0
 
 
 def strip(subject: Subject) -> None:
-    """``strip(augment(x)[0])`` is x to the bit, for flat, shaped and empty batches."""
+    """``strip(augment(x)[0])`` is x, for flat, shaped and empty batches: to the bit unless it is declared to round."""
     augmenter, x, context = _built(subject)
     check_strip(augmenter, x, context=context)
 

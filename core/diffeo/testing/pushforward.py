@@ -27,14 +27,13 @@ def check_unbiased(augmenter: Augmenter, x: Tensor, *, context: Tensor | None = 
     """E[p(y) exp(log_weight)] is the density of x that p induces, within 4 standard errors.
 
     * Integers, y in [x, x + 1): p is a product of normals, so that the probability of each cell is known.
-    * y = (x, z), longer than x: p is a normal with correlations, whose marginal of x is known. Point by point.
+    * y = (x, z): p is a normal with correlations, whose marginal of x is known. Point by point.
     * Any other: p is standard normal, and what it induces is only sampled, so the law is checked under the integral: for test
       functions h and a proposal r over the domain,  E_r E[p(y) exp(w) h(x) / r(x)] = E_p h(strip(y)).
     """
-    size_in, size_out = torch.Size(augmenter.in_shape).numel(), torch.Size(augmenter.out_shape).numel()
-    if augmenter.capabilities.domain == "integers" and size_in == size_out:
+    if augmenter.capabilities.domain == "integers" and augmenter.in_shape == augmenter.out_shape:
         check_augmenter_law(augmenter, x, _log_normal(augmenter), _log_cells(augmenter), context=context, draws=draws)
-    elif size_out > size_in:
+    elif _appends(augmenter, x, context):
         log_p = _normal_around(augmenter, x, context)
         log_density, log_induced = (
             _flattened(log_p, len(shape)) for shape in (augmenter.out_shape, augmenter.in_shape)
@@ -42,6 +41,13 @@ def check_unbiased(augmenter: Augmenter, x: Tensor, *, context: Tensor | None = 
         check_augmenter_law(augmenter, x, log_density, log_induced, context=context, draws=draws)
     else:
         _check_under_integral(augmenter, None if context is None else context[0], draws)
+
+
+@torch.no_grad()
+def _appends(augmenter: Augmenter, x: Tensor, context: Tensor | None) -> bool:
+    """Whether y begins with x as it is, and goes on."""
+    y, size = augmenter.augment(x, context=context)[0].flatten(1), torch.Size(augmenter.in_shape).numel()
+    return y.shape[1] > size and torch.equal(y[:, :size], x.flatten(1))
 
 
 @torch.no_grad()
