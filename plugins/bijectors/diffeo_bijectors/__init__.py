@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from diffeo_bijectors.affine import AffineElementwise
     from diffeo_bijectors.alternate import AlternateSplit
     from diffeo_bijectors.autoregressive import AutoregressiveBijector
+    from diffeo_bijectors.batch_norm import BatchNorm
     from diffeo_bijectors.channel import ChannelSplit
     from diffeo_bijectors.checkerboard import CheckerboardSplit
     from diffeo_bijectors.compiling import compile_elementwise
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from diffeo_bijectors.elementwise import Elementwise
     from diffeo_bijectors.exp_scale import ExpScale
     from diffeo_bijectors.half import HalfSplit
+    from diffeo_bijectors.images import check_images, fold
     from diffeo_bijectors.logit import LogitBijector
     from diffeo_bijectors.lu import LULinearBijector
     from diffeo_bijectors.masked_mlp import MaskedMLP
@@ -78,6 +80,7 @@ _HOME = {
     "AffineElementwise": "affine",
     "AlternateSplit": "alternate",
     "AutoregressiveBijector": "autoregressive",
+    "BatchNorm": "batch_norm",
     "ChannelSplit": "channel",
     "CheckerboardSplit": "checkerboard",
     "Conv1x1Bijector": "conv1x1",
@@ -109,7 +112,9 @@ _HOME = {
     "SqueezeBijector": "squeeze",
     "TanhScale": "tanh_scale",
     "UniformDequantization": "uniform",
+    "check_images": "images",
     "compile_elementwise": "compiling",
+    "fold": "images",
     "rational_quadratic": "rq_spline",
     "rational_quadratic_inverse": "rq_spline",
 }
@@ -126,6 +131,7 @@ __all__ = [
     "AlternateSplit",
     "Autoregressive",
     "AutoregressiveBijector",
+    "BatchNorm",
     "Channel",
     "ChannelSplit",
     "Checkerboard",
@@ -183,7 +189,9 @@ __all__ = [
     "TanhScale",
     "Uniform",
     "UniformDequantization",
+    "check_images",
     "compile_elementwise",
+    "fold",
     "rational_quadratic",
     "rational_quadratic_inverse",
 ]

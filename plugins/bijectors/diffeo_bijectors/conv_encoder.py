@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import diffeo
 from diffeo_bijectors.config import ConvEncoder
-from diffeo_bijectors.conv_resnet import fold
+from diffeo_bijectors.images import fold
 
 __all__ = ["ConvEncoderEncoder"]
 

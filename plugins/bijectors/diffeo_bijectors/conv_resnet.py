@@ -3,15 +3,15 @@
 N folded batch, C channels, H, W height and width.
 """
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 import diffeo
+from diffeo_bijectors.batch_norm import BatchNorm
 from diffeo_bijectors.config import ConvResNet
 from diffeo_bijectors.events import Shape
+from diffeo_bijectors.images import check_images, fold
 from diffeo_bijectors.residual_mlp import NEAR_ZERO
 
 __all__ = ["ConvResNetNetwork"]
@@ -98,59 +98,6 @@ class ConvBlock(nn.Module):
         return hidden + self.second(torch.relu(self.second_norm(update)))
 
 
-class BatchNorm(diffeo.BatchStatistics, nn.BatchNorm2d):
-    """Batch normalisation whose way back can be that of the way there.
-
-    Recording, it keeps mean and biased variance of the batch per channel; replaying, it normalises with them, and leaves its
-    running averages alone. Both in at least float32, as batch normalisation itself under autocast.
-    """
-
-    def forward(self, input: Float[Tensor, " N C H W"]) -> Float[Tensor, " N C H W"]:
-        if not self.training:
-            return super().forward(input)
-        if self.replaying:
-            return self._replay(input)
-        if self.recording:
-            variance, mean = torch.var_mean(full(input), (0, 2, 3), correction=0, keepdim=True)
-            self.recorded = (mean, variance)
-        return super().forward(input)
-
-    def _replay(self, x: Tensor) -> Tensor:
-        if not self.recorded:
-            raise ValueError("expected a pass with recorded statistics before one that replays them; got none")
-        mean, variance = self.recorded
-        scale = self.weight[:, None, None] * torch.rsqrt(variance + self.eps)
-        return torch.addcmul(self.bias[:, None, None], full(x) - mean, scale).to(x.dtype)
-
-
-def full(x: Tensor) -> Tensor:
-    """x in at least float32."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def make_norm(config: ConvResNet) -> nn.Module:
     """The layer in front of an activation."""
     return BatchNorm(config.channels, eps=BATCH_NORM_EPS) if config.norm == "batch" else nn.Identity()
-
-
-def fold(x: Tensor, leading: int) -> Tensor:
-    """All leading dimensions as one; its size is spelled out, for -1 fails on an empty batch."""
-    return x.reshape(math.prod(x.shape[:leading]), *x.shape[leading:])
-
-
-def check_images(in_shape: Shape, out_shape: Shape, context_shape: Shape | None) -> None:
-    """Raise unless the shapes are images of one height and width, and the context a vector or such an image."""
-    if len(in_shape) != 3 or len(out_shape) != 3 or in_shape[1:] != out_shape[1:]:
-        raise ValueError(
-            "expected images of shape (C, H, W) in and out, of the same height and width; "
-            f"got {tuple(in_shape)} and {tuple(out_shape)} (mlp takes any shape)"
-        )
-    if (
-        context_shape is not None
-        and len(context_shape) != 1
-        and (len(context_shape) != 3 or context_shape[1:] != in_shape[1:])
-    ):
-        raise ValueError(
-            f"expected a context of shape (F,) or (C, {in_shape[1]}, {in_shape[2]}); "
-            f"got {tuple(context_shape)} (an encoder as context_network makes a vector of it)"
-        )

@@ -268,8 +268,12 @@ def test_dropout_draws_while_training_only():
     [
         ({"in_shape": (3,), "out_shape": (3,)}, None, r"expected images of shape \(C, H, W\).*got \(3,\) and \(3,\)"),
         ({"in_shape": (1, 4, 4), "out_shape": (1, 2, 2)}, None, "of the same height and width"),
-        (IMAGE, (1, 2, 2), r"expected a context of shape \(F,\) or \(C, 4, 6\); got \(1, 2, 2\)"),
-        (IMAGE, (4, 6), r"expected a context of shape \(F,\) or \(C, 4, 6\); got \(4, 6\)"),
+        (
+            IMAGE,
+            (1, 2, 2),
+            r"expected a context of shape \(F,\) or \(C, 4, 6\), the size of the input; got \(1, 2, 2\)",
+        ),
+        (IMAGE, (4, 6), r"expected a context of shape \(F,\) or \(C, 4, 6\), the size of the input; got \(4, 6\)"),
     ],
 )
 def test_conv_resnet_refuses_what_is_not_an_image(shapes, context_shape, message):

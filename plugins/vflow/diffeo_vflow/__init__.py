@@ -18,6 +18,7 @@ from diffeo_vflow.config_evaluators import ClippedShare, ModeTransport
 if TYPE_CHECKING:
     from diffeo_vflow.column import ColumnSplit
     from diffeo_vflow.conditional_normal import ConditionalNormalDistribution
+    from diffeo_vflow.conditioning import ConditionedDraw
     from diffeo_vflow.diagonal_logistic import DiagonalLogisticDistribution
     from diffeo_vflow.each_part import EachPartBijector
     from diffeo_vflow.evaluators.clipped_share import ClippedShareEvaluator, Clips
@@ -36,6 +37,7 @@ _HOME = {
     "Clips": "evaluators.clipped_share",
     "ColumnSplit": "column",
     "ConditionalNormalDistribution": "conditional_normal",
+    "ConditionedDraw": "conditioning",
     "DiagonalLogisticDistribution": "diagonal_logistic",
     "EachPartBijector": "each_part",
     "FirstChannelsSplit": "first_channels",
@@ -57,6 +59,7 @@ __all__ = [
     "ColumnSplit",
     "ConditionalNormal",
     "ConditionalNormalDistribution",
+    "ConditionedDraw",
     "DiagonalLogistic",
     "DiagonalLogisticDistribution",
     "EachPart",

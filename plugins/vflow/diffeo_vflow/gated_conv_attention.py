@@ -8,12 +8,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import diffeo
+from diffeo_bijectors import check_images, fold
 from diffeo_vflow.config import GatedConvAttention
 from diffeo_vflow.gated_blocks import BlockStyle, ChannelNorm, GatedAttention, GatedConv, concat_elu
-from diffeo_vflow.images import Shape, check_images, fold
 from diffeo_vflow.initialized_conv import InitializedConv
 
 __all__ = ["GatedConvAttentionNetwork", "GatedLayers"]
+
+Shape = tuple[int, ...]
 
 POSITION = 0.01
 """Standard deviation of the position embedding at first, as in Flow++."""

@@ -7,14 +7,15 @@ from jaxtyping import Float
 from torch import Tensor, cat, nn
 
 import diffeo
-from diffeo_bijectors import Split
+from diffeo_bijectors import Split, fold
 from diffeo_vflow.config import GatedConvEncoder
 from diffeo_vflow.gated_blocks import BlockStyle, GatedConv
 from diffeo_vflow.gated_conv_attention import GatedLayers
-from diffeo_vflow.images import Shape, fold
 from diffeo_vflow.initialized_conv import InitializedConv
 
 __all__ = ["GatedConvEncoderEncoder"]
+
+Shape = tuple[int, ...]
 
 
 class GatedConvEncoderEncoder(diffeo.Encoder):

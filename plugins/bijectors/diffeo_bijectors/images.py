@@ -1,12 +1,12 @@
-"""What the networks ask about the shapes of images."""
+"""What networks for images ask about shapes."""
 
 import math
 
 from torch import Tensor
 
-__all__ = ["Shape", "check_images", "fold"]
+from diffeo_bijectors.events import Shape
 
-Shape = tuple[int, ...]
+__all__ = ["check_images", "fold"]
 
 
 def fold(x: Tensor, leading: int) -> Tensor:
@@ -25,6 +25,6 @@ def check_images(in_shape: Shape, out_shape: Shape, context_shape: Shape | None)
         return
     if len(context_shape) != 3 or context_shape[1:] != in_shape[1:]:
         raise ValueError(
-            f"expected a context of shape (F,) or (C, {in_shape[1]}, {in_shape[2]}), the size of the part that is kept; "
-            f"got {tuple(context_shape)} (the encoder gated_conv_encoder makes it of an image)"
+            f"expected a context of shape (F,) or (C, {in_shape[1]}, {in_shape[2]}), the size of the input; "
+            f"got {tuple(context_shape)} (an encoder, in the slot next to this one or as context_network, can make one of it)"
         )
