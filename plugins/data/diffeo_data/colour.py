@@ -36,7 +36,9 @@ class ColourImages(ImageDataset):
     """A subclass reads the original training and test part; ``test`` keeps the order of its file."""
 
     def __init__(self, config: Cifar10 | ImageNet32, seed: int, num_classes: int) -> None:
-        super().__init__(CHANNELS, SIDE, num_classes=num_classes, context=config.context, flip=config.flip)
+        super().__init__(
+            CHANNELS, SIDE, num_classes=num_classes, context=config.context, flip=config.flip, shift=config.shift
+        )
         self.config = config
         self.seed = seed
 

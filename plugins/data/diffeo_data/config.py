@@ -23,6 +23,8 @@ __all__ = [
     "TwoSpirals",
 ]
 
+SHIFT = "Pixels that a training image is moved by at most, up or down and left or right, each as often; the edge is repeated."
+
 
 @attrs.frozen(kw_only=True)
 class _Squares:
@@ -35,6 +37,7 @@ class _Squares:
         ge=1,
     )
     flip: float = field(0.0, help="Probability that a training image is mirrored left to right.", ge=0, le=1)
+    shift: int = field(0, help=SHIFT, ge=0)
     context: str | None = field(
         None, help="What conditions the model: `label` (one-hot, 10 numbers) or nothing.", choices=("label",)
     )
@@ -70,6 +73,7 @@ class _Colour:
     """Fields of the colour image data sets."""
 
     flip: float = field(0.0, help="Probability that a training image is mirrored left to right.", ge=0, le=1)
+    shift: int = field(0, help=SHIFT, ge=0)
     context: str | None = field(
         None, help="What conditions the model: `label` (one-hot) or nothing.", choices=("label",)
     )
@@ -209,6 +213,7 @@ class ImageFolder:
         None, help="What conditions the model: `label` (one-hot, num_classes numbers) or nothing.", choices=("label",)
     )
     flip: float = field(0.0, help="Probability that a training image is mirrored left to right.", ge=0, le=1)
+    shift: int = field(0, help=SHIFT, ge=0)
     in_memory: bool = field(True, help="Whether all images are read once, before training, and kept; else at each use.")
     val: float = _held_out("validation")
     test: float = _held_out("the test")

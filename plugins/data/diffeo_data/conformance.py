@@ -18,7 +18,7 @@ def _files(name: str, function: str) -> Case:
     return Case(spec=name, files=f"diffeo_data.conformance_files:{function}")
 
 
-SMALL: dict[str, Any] = {"pool": 2, "flip": 0.5, "context": "label"}
+SMALL: dict[str, Any] = {"pool": 2, "flip": 0.5, "shift": 1, "context": "label"}
 
 CASES = [
     *map(_toy, ("checkerboard", "two_moons", "eight_gaussians", "rings", "pinwheel", "two_spirals")),

@@ -27,7 +27,7 @@ def fashion_mnist(folder: Path) -> Spec:
     for prefix, number in (("train", 60), ("t10k", 20)):
         _write_idx(folder / f"{prefix}-images-idx3-ubyte.gz", random.integers(0, 256, (number, 28, 28)))
         _write_idx(folder / f"{prefix}-labels-idx1-ubyte.gz", random.integers(0, 10, number))
-    fields = {"folder": str(folder), "pad": 2, "pool": 2, "flip": 0.5, "context": "label", "num_val": 10}
+    fields = {"folder": str(folder), "pad": 2, "pool": 2, "flip": 0.5, "shift": 1, "context": "label", "num_val": 10}
     return {"fashion_mnist": fields}
 
 
@@ -38,7 +38,7 @@ def cifar10(folder: Path) -> Spec:
         records = random.integers(0, 256, (10, 3073), dtype=np.uint8)
         records[:, 0] %= 10
         (folder / f"{name}.bin").write_bytes(records.tobytes())
-    return {"cifar10": {"folder": str(folder), "flip": 0.5, "context": "label", "num_val": 10}}
+    return {"cifar10": {"folder": str(folder), "flip": 0.5, "shift": 1, "context": "label", "num_val": 10}}
 
 
 def imagenet32(folder: Path) -> Spec:
@@ -47,7 +47,7 @@ def imagenet32(folder: Path) -> Spec:
     for name in (*(f"train_data_batch_{number}" for number in range(1, 11)), "val_data"):
         pixels = random.integers(0, 256, (5, 3072), dtype=np.uint8)
         np.savez(folder / f"{name}.npz", data=pixels, labels=random.integers(1, 1001, 5))
-    return {"imagenet32": {"folder": str(folder), "flip": 0.5, "num_val": 10}}
+    return {"imagenet32": {"folder": str(folder), "flip": 0.5, "shift": 1, "num_val": 10}}
 
 
 def csv(folder: Path) -> Spec:
@@ -88,7 +88,7 @@ def _image_folder(folder: Path, *, in_memory: bool) -> Spec:
         for number in range(20):
             pixels = random.integers(0, 256, (12, 10, 3), dtype=np.uint8)
             v2.functional.to_pil_image(pixels).save(folder / name / f"{number:02}.png")
-    fields = {"path": str(folder), "size": 8, "num_classes": 2, "context": "label", "flip": 0.5}
+    fields = {"path": str(folder), "size": 8, "num_classes": 2, "context": "label", "flip": 0.5, "shift": 1}
     return {"image_folder": {**fields, "in_memory": in_memory}}
 
 

@@ -45,7 +45,7 @@ class FashionImages(ImageDataset):
 
     def __init__(self, config: FashionMnist | FashionMnistSmall, seed: int) -> None:
         side = _pooled_side(config.pad, config.pool)
-        super().__init__(1, side, num_classes=NUM_CLASSES, context=config.context, flip=config.flip)
+        super().__init__(1, side, num_classes=NUM_CLASSES, context=config.context, flip=config.flip, shift=config.shift)
         self.config = config
         self.seed = seed
 

@@ -71,7 +71,12 @@ class ImageFolderDataset(ImageDataset):
             raise DiffeoError("expected num_classes where the context is the label; got 0")
         channels = 1 if config.grayscale else 3
         super().__init__(
-            channels, config.size, num_classes=config.num_classes, context=config.context, flip=config.flip
+            channels,
+            config.size,
+            num_classes=config.num_classes,
+            context=config.context,
+            flip=config.flip,
+            shift=config.shift,
         )
         self.config = config
         self.path = Path(config.path)

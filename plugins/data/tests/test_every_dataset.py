@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from diffeo_data.images import ImageDataset
+
 SPLITS = ("train", "val", "test")
 
 
@@ -23,6 +25,14 @@ def test_held_out_examples_do_not_change_with_seeds(make_dataset, split):
     data, indices = make_dataset(0), torch.arange(2)
     assert same(data.batch(split, indices, torch.tensor([1, 2])), data.batch(split, indices, torch.tensor([3, 4])))
     assert same(data.batch(split, indices, torch.tensor([1, 2])), data.batch(split, indices))
+
+
+def test_images_are_mirrored_and_moved_as_the_fields_say(make_dataset):
+    """With flip 0.5 and shift 1, as in all cases, 600 seeds see the image in two times nine ways."""
+    data, seeds = make_dataset(0), torch.arange(600)
+    if isinstance(data, ImageDataset):
+        x = data.batch("train", torch.zeros_like(seeds), seeds)["x"]
+        assert len(x.flatten(1).unique(dim=0)) == 18
 
 
 def test_the_assignment_to_splits_follows_the_seed(make_dataset):

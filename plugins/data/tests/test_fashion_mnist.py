@@ -19,6 +19,8 @@ from diffeo_data import (
     MissingDataError,
     fashion_mnist,
 )
+from diffeo_data.hashing import uniforms
+from diffeo_data.images import flip_some
 from diffeo_registry import DiffeoError
 
 
@@ -87,6 +89,38 @@ def test_flips_concern_training_with_seeds_only():
         assert torch.equal(data.batch("train", indices)["x"], original)
         for split in ("val", "test"):
             assert torch.equal(data.batch(split, indices, seeds)["x"], plain.batch(split, indices)["x"])
+
+
+def test_shifts_concern_training_with_seeds_only_and_are_equally_frequent():
+    plain, data = (FashionMnistSmallDataset(FashionMnistSmall(pad=2, shift=shift), seed=0) for shift in (0, 1))
+    indices, seeds = torch.full((1800,), 3), torch.arange(1800)
+    image = plain.batch("train", indices[:1])["x"]
+    moves = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    moved = [image.roll(move, (-2, -1)) for move in moves]  # a frame of zeros: what rolls out is what the edge repeats
+    x = data.batch("train", indices, seeds)["x"]
+    counts = torch.stack([(x == one).flatten(1).all(1) for one in moved]).sum(1)
+    assert int(counts.sum()) == 1800
+    assert bool(((counts - 200).abs() <= 4 * (200 * 8 / 9) ** 0.5).all())
+    assert torch.equal(data.batch("train", indices[:5], seeds[7:12])["x"], x[7:12])
+    assert torch.equal(data.batch("train", indices[:1])["x"], image)
+    for split in ("val", "test"):
+        assert torch.equal(data.batch(split, indices, seeds)["x"], plain.batch(split, indices)["x"])
+
+
+def test_a_shift_leaves_the_flips_as_they_are():
+    """They are those of the first number of each seed alone, as before there were shifts."""
+    sets = [FashionMnistSmallDataset(FashionMnistSmall(pad=2, flip=0.5, shift=shift), seed=0) for shift in (0, 1)]
+    indices, seeds = torch.arange(50), torch.arange(50)
+    original = sets[0].batch("train", indices)["x"]
+    flipped, both = (data.batch("train", indices, seeds)["x"] for data in sets)
+    assert torch.equal(flipped, flip_some(original, uniforms(seeds, 1)[:, 0] < 0.5))
+    again = [flipped.roll((down, right), (-2, -1)) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    assert bool(torch.stack([(both == one).flatten(1).all(1) for one in again]).any(0).all())
+
+
+def test_a_shift_is_smaller_than_the_image():
+    with pytest.raises(DiffeoError, match="expected a shift smaller than the side of the images, 7; got 7"):
+        FashionMnistSmallDataset(FashionMnistSmall(pool=4, shift=7), seed=0)
 
 
 def test_the_small_set_is_balanced_and_takes_turns():

@@ -1,6 +1,6 @@
 import torch
 
-from diffeo_data.images import average_pool, flip_some, one_hot, pad_zeros
+from diffeo_data.images import average_pool, flip_some, one_hot, pad_zeros, shift_by
 
 
 def test_pooling_rounds_the_mean_halves_up():
@@ -25,6 +25,16 @@ def test_padding_is_zeros_all_round():
 def test_flip_mirrors_the_chosen_only():
     x = torch.tensor([[[[1, 2, 3]]], [[[4, 5, 6]]]], dtype=torch.uint8)
     assert flip_some(x, torch.tensor([False, True])).tolist() == [[[[1, 2, 3]]], [[[6, 5, 4]]]]
+
+
+def test_a_shift_moves_every_example_by_its_own_and_repeats_the_edge():
+    x = torch.tensor([[[[1, 2], [3, 4], [5, 6]]]], dtype=torch.uint8).expand(3, 2, 3, 2)
+    moved = shift_by(x, torch.tensor([0, 1, -2]), torch.tensor([0, -1, 0]))
+    assert moved.dtype == torch.uint8
+    assert moved[:, 0].tolist() == [[[1, 2], [3, 4], [5, 6]], [[2, 2], [2, 2], [4, 4]], [[5, 6], [5, 6], [5, 6]]]
+    assert torch.equal(moved[:, 1], moved[:, 0])
+    assert moved.is_contiguous()
+    assert shift_by(x[:0], torch.arange(0), torch.arange(0)).shape == (0, 2, 3, 2)
 
 
 def test_one_hot():
