@@ -45,6 +45,7 @@ QUICK = {
     "diffeo-bijectors": ["test_actnorm.py", "test_coupling.py", "test_linear.py", "test_splits.py"],
     "diffeo-data": ["test_csv.py", "test_hashing.py", "test_npy.py"],
     "diffeo-loft": ["test_loft.py", "test_score.py", "test_soft_clamp.py", "test_student_t.py", "test_targets.py"],
+    "diffeo-denseflow": ["test_attention.py", "test_cross_unit.py", "test_networks.py"],
     "diffeo-vflow": ["test_mixture_logistic.py", "test_parts.py", "test_recipes.py"],
 }
 """The tests that a package runs from its wheel every time; of a package that isn't named, all. They have all run from

@@ -8,19 +8,18 @@ importance draws, mean and standard deviation over the seeds. A folder that was 
 """
 
 import argparse
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
-import torch
+from seed_reports import parameters, reports
 
 import diffeo
 from diffeo.seed_names import parse_seeds
 from diffeo.seed_runs import Spread
 
 RECIPE, SHAPE = "vflow/fashion-mnist-small", (1, 16, 16)
+METRIC = "likelihood/bits_per_dim"
 AUGMENT, BEHIND = 2, (3, 5, 6)
 """Where the recipe has the augmenter, and the couplings of p behind it."""
 CHANNELS = (1, 2, 4)
@@ -41,26 +40,12 @@ def spec_of(channels: int, width: int | None, steps: int | None = None) -> diffe
     return attrs.evolve(spec, model=attrs.evolve(model, steps=plain))
 
 
-def parameters(spec: diffeo.Spec) -> int:
-    with torch.device("meta"):
-        return sum(parameter.numel() for parameter in diffeo.build(spec.model, shape=SHAPE).parameters())
-
-
 def widest(channels: int, budget: int) -> int:
     """The widest networks of p that stay within a number of parameters."""
     width = 1
-    while parameters(spec_of(channels, width + 1)) <= budget:
+    while parameters(spec_of(channels, width + 1), SHAPE) <= budget:
         width += 1
     return width
-
-
-def measured(spec: diffeo.Spec, path: Path, seeds: Sequence[int]) -> list[float]:
-    """Train what is not trained yet; bits per dimension by seed."""
-    runs = diffeo.resume_seeds(path) if path.exists() else diffeo.train_seeds(spec, seeds, path)
-    if not runs.is_finished:
-        raise SystemExit(f"{path}: {dict(runs.outcomes)}; the same command goes on with what was stopped")
-    reports = [json.loads((path / f"seed-{seed}" / "report" / "metrics.json").read_text()) for seed in runs.outcomes]
-    return [report["likelihood/bits_per_dim"] for report in reports]
 
 
 def main() -> None:
@@ -71,16 +56,18 @@ def main() -> None:
     parser.add_argument("--channels", type=int, nargs="+", choices=CHANNELS, default=CHANNELS, help="some rows")
     parser.add_argument("--sizes-only", action="store_true", help="print widths and parameters, train nothing")
     arguments = parser.parse_args()
-    budget = parameters(spec_of(CHANNELS[-1], None))
+    budget = parameters(spec_of(CHANNELS[-1], None), SHAPE)
     print(f"| channels | width of p | parameters | bits/dim | sd |\n|{'---|' * 5}")
     for channels in arguments.channels:
         width = widest(channels, budget)
         spec = spec_of(channels, width, arguments.steps)
-        row = f"| {channels} | {width} | {parameters(spec):,} |"
+        row = f"| {channels} | {width} | {parameters(spec, SHAPE):,} |"
         if arguments.sizes_only:
             print(f"{row} | |")
             continue
-        spread = Spread.of(measured(spec, arguments.out / f"channels-{channels}", arguments.seeds))
+        spread = Spread.of(
+            [each[METRIC] for each in reports(spec, arguments.out / f"channels-{channels}", arguments.seeds)]
+        )
         print(f"{row} {spread.mean:.3f} | {spread.sd:.3f} |", flush=True)
 
 

@@ -10,11 +10,12 @@ what is finished there is only read.
 """
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from seed_reports import reports
 
 import diffeo
 from diffeo.evaluators.pictures import new_figure, save, title
@@ -79,15 +80,11 @@ FIGURE_4 = [Row(dims, steps) for dims in (2, 4, 6, 8, 10) for steps in (2, 3, 4,
 
 def measured(row: Row, folder: Path, seeds: Sequence[int], steps: int | None) -> Measured:
     """Train what is not trained yet; what the evaluator wrote for every seed."""
-    path = folder / row.name
-    runs = diffeo.resume_seeds(path) if path.exists() else diffeo.train_seeds(row.spec(steps), seeds, path)
-    if not runs.is_finished:
-        raise SystemExit(f"{path}: {dict(runs.outcomes)}; the same command goes on with what was stopped")
-    reports = [json.loads((path / f"seed-{seed}" / "report" / "metrics.json").read_text()) for seed in runs.outcomes]
+    metrics = reports(row.spec(steps), folder / row.name, seeds)
     return Measured(
-        [report["likelihood/log_prob"] for report in reports],
-        [report.get("likelihood/elbo", report["likelihood/log_prob"]) for report in reports],
-        max(report["likelihood/standard_error"] for report in reports),
+        [each["likelihood/log_prob"] for each in metrics],
+        [each.get("likelihood/elbo", each["likelihood/log_prob"]) for each in metrics],
+        max(each["likelihood/standard_error"] for each in metrics),
     )
 
 

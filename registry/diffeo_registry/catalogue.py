@@ -49,6 +49,11 @@ CATALOGUE: Mapping[str, Mapping[str, str]] = {
         "encoder": "gated_conv_encoder",
         "evaluator": "clipped_share mode_transport",
     },
+    "diffeo-denseflow": {
+        "augmenter": "cross_unit",
+        "network": "dense_conv expanding_conv nystrom_dense_conv",
+        "encoder": "dense_conv_encoder",
+    },
 }
 """Package -> kind -> names, former ones too, separated by blanks."""
 
