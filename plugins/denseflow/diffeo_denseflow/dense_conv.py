@@ -10,7 +10,7 @@ import diffeo
 from diffeo_bijectors import check_images
 from diffeo_denseflow.config import DenseConv
 from diffeo_denseflow.dense_layers import GatedDenseLayers
-from diffeo_denseflow.images import beside
+from diffeo_denseflow.images import beside, zero_conv1x1
 
 __all__ = ["DenseConvNetwork"]
 
@@ -44,9 +44,7 @@ class DenseConvNetwork(diffeo.Network):
         inputs = in_shape[0] + (0 if context_shape is None else context_shape[0])
         self.input_layer = nn.Conv2d(inputs, config.channels, 1)
         self.dense = GatedDenseLayers(config.channels, config.channels, layers=config.layers, growth=config.growth)
-        self.output_layer = nn.Conv2d(config.channels, out_shape[0], 1)
-        nn.init.zeros_(self.output_layer.weight)
-        nn.init.zeros_(self.output_layer.bias)  # pyright: ignore[reportArgumentType]
+        self.output_layer = zero_conv1x1(config.channels, out_shape[0])
 
     def compute(self, x: Float[Tensor, "*B C H W"], context: Tensor | None) -> Float[Tensor, "*B C_out H W"]:
         hidden = self.input_layer(beside(x, context))

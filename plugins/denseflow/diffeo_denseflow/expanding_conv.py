@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import diffeo
 from diffeo_bijectors import check_images
 from diffeo_denseflow.config import ExpandingConv
-from diffeo_denseflow.images import beside
+from diffeo_denseflow.images import beside, zero_conv1x1
 
 __all__ = ["ExpandingConvNetwork"]
 
@@ -39,9 +39,7 @@ class ExpandingConvNetwork(diffeo.Network):
         super().__init__(in_shape, out_shape, context_shape)
         inputs = in_shape[0] + (0 if context_shape is None else context_shape[0])
         self.input_layer = nn.Conv2d(inputs, config.expansion * inputs, 3, padding=1)
-        self.output_layer = nn.Conv2d(config.expansion * inputs, out_shape[0], 1)
-        nn.init.zeros_(self.output_layer.weight)
-        nn.init.zeros_(self.output_layer.bias)  # pyright: ignore[reportArgumentType]
+        self.output_layer = zero_conv1x1(config.expansion * inputs, out_shape[0])
 
     def compute(self, x: Float[Tensor, "*B C H W"], context: Tensor | None) -> Float[Tensor, "*B C_out H W"]:
         return self.output_layer(torch.relu(self.input_layer(beside(x, context)))).reshape(

@@ -12,7 +12,7 @@ from diffeo_bijectors import BatchNorm, check_images
 from diffeo_denseflow.attention import LandmarkAttention
 from diffeo_denseflow.config import NystromDenseConv
 from diffeo_denseflow.dense_layers import GatedDenseLayers
-from diffeo_denseflow.images import beside
+from diffeo_denseflow.images import beside, zero_conv1x1
 
 __all__ = ["NystromDenseConvNetwork"]
 
@@ -65,9 +65,7 @@ class NystromDenseConvNetwork(diffeo.Network):
         joined = channels if self.attention is None else 2 * channels
         self.norm = BatchNorm(joined) if config.batch_norm else nn.Identity()
         self.mix = nn.Conv2d(joined, channels, 1, bias=False)
-        self.output_layer = nn.Conv2d(channels, out_shape[0], 1)
-        nn.init.zeros_(self.output_layer.weight)
-        nn.init.zeros_(self.output_layer.bias)  # pyright: ignore[reportArgumentType]
+        self.output_layer = zero_conv1x1(channels, out_shape[0])
         self.capabilities = diffeo.Capabilities(context="all", batch_statistics=config.batch_norm)
 
     def compute(self, x: Float[Tensor, "*B C H W"], context: Tensor | None) -> Float[Tensor, "*B C_out H W"]:
