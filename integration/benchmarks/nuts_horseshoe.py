@@ -2,8 +2,8 @@
 
 Needs NumPyro, in an environment of its own: pip install numpyro. Covariates are standardised as by ``scaling: standard``.
 
-    SUMMARY=runs/cells/report/posterior_summary/posterior_summary.csv
-    python integration/benchmarks/nuts_horseshoe.py cells.csv malignant --flow $SUMMARY
+    SUMMARY=runs/posterior/report/posterior_summary/posterior_summary.csv
+    python integration/benchmarks/nuts_horseshoe.py tumours.csv malignant --flow $SUMMARY
 """
 
 import argparse
