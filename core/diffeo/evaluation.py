@@ -77,7 +77,7 @@ def _evaluate(evaluator: Evaluator, run: Run, name: str, seed: int, world: World
 def _write_results(run: Run) -> None:
     report = run.path / "report"
     report.mkdir(exist_ok=True)
-    (report / "metrics.json").write_text(json.dumps(run.metrics, indent=1, sort_keys=True) + "\n")
+    (report / "metrics.json").write_text(json.dumps(run.metrics, indent=1) + "\n")
     write_report(
         run.path,
         structure=describe_model(run.model),

@@ -1,6 +1,7 @@
 """The page a run leaves behind: one file with everything in it, to be looked at anywhere."""
 
 import base64
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -143,8 +144,16 @@ def _pairs(numbers: Mapping[str, float]) -> list[tuple[str, str]]:
         if name.endswith("standard_error"):
             continue
         error = numbers.get(f"{name}_standard_error", numbers.get("standard_error") if name == "log_prob" else None)
-        rows.append((_words(name), number(value) + ("" if error is None else f" ± {error:.2g}")))
+        rows.append((_words(name), number(value) if error is None else measured(value, error)))
     return rows
+
+
+def measured(value: float, error: float) -> str:
+    """A number and its standard error, which has two digits, both to the same decimal: ``-543.99, 3.999 -> "-544.0 ± 4.0"``."""
+    if not (math.isfinite(error) and error > 0):
+        return f"{number(value)} ± {error:.2g}"
+    decimals = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
 
 
 def number(value: float) -> str:
@@ -154,7 +163,8 @@ def number(value: float) -> str:
 
 def _words(name: str) -> str:
     fixed = {"log_prob": "log-likelihood (nats)", "elbo": "ELBO (nats)", "num_examples": "examples"}
-    return fixed.get(name) or name.replace("bits_per_dim", "bits/dim").replace("_", " ").replace(" 2d", " on the plane")
+    words = re.sub(r"_(?![^\[]*\])", " ", name.replace("bits_per_dim", "bits/dim"))  # what stands in brackets is a name
+    return fixed.get(name) or words.replace(" 2d", " on the plane")
 
 
 _YAML = re.compile(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from diffeo.curves import POINTS, charts
 from diffeo.evaluators.pictures import new_figure, save
 from diffeo.png import description
-from diffeo.report import duration, format_shape, number, write_report, yaml_tokens
+from diffeo.report import duration, format_shape, measured, number, write_report, yaml_tokens
 from diffeo.run_metrics import Log, headlines, read_log
 
 LIKELIHOOD = {
@@ -175,6 +175,21 @@ def test_numbers_and_shapes_read_well():
     assert (format_shape((1, 28, 28)), format_shape(()), format_shape(None)) == ("1 × 28 × 28", "()", "–")
 
 
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (-543.99, 3.9991, "-544.0 ± 4.0"),
+        (4.00413, 0.02944, "4.004 ± 0.029"),
+        (-97.505, 0.00409, "-97.5050 ± 0.0041"),
+        (123456.7, 812.3, "123,457 ± 812"),
+        (1.5, 0.0, "1.5000 ± 0"),
+        (1.5, math.nan, "1.5000 ± nan"),
+    ],
+)
+def test_a_number_ends_where_its_error_does(value, error, text):
+    assert measured(value, error) == text
+
+
 # The page
 
 
@@ -251,6 +266,13 @@ def test_a_picture_belongs_to_the_evaluator_whose_name_it_begins_with(run):
     html = write_report(run).read_text()
     section = html.index("<h2>likelihood</h2>")
     assert section < html.index("likelihood by class") < html.index("<h2>", section + 1)
+
+
+def test_numbers_keep_the_order_and_the_names_of_their_evaluator(run):
+    names = ["curve/mse_2", "curve/mse_10", "curve/beta[two_words]_mean"]
+    (run / "report" / "metrics.json").write_text(json.dumps(dict.fromkeys(names, 0.5)))
+    html = write_report(run).read_text()
+    assert html.index("mse 2") < html.index("mse 10") < html.index("beta[two_words] mean")
 
 
 def test_an_empty_run_gives_a_page_too(tmp_path):
