@@ -43,7 +43,7 @@ class HookCalls:
             except Exception as error:
                 del self._hooks[name]
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-                self.report(f"{name} failed and is left out for the rest of the run ({reason})")
+                self.report(f"{name} failed and are left out for the rest of the run ({reason})")
 
 
 def _name(plugin: Any) -> str:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["diffeo_checkpoint_saved", "diffeo_run_ended", "diffeo_run_started", "diffeo_step_done"]
 
 _KEY = "diffeo.tensorboard"
+_LARGEST = 1e20
+"""Where the bins of TensorBoard end."""
 
 
 @hookimpl
@@ -41,8 +43,8 @@ def diffeo_checkpoint_saved(run: Any, step: int, path: Path) -> None:
     writer = _writer(run)
     for name, parameter in run.model.named_parameters():
         values = parameter.detach().float().cpu()
-        # TensorBoard cannot bin an empty tensor or one with an infinity in it, and a log must not end a run.
-        if values.numel() and bool(values.isfinite().all()):
+        # TensorBoard cannot bin an empty tensor, one with an infinity in it, or one of nothing but huge numbers.
+        if bool(values.isfinite().all() and (values.abs() < _LARGEST).any()):
             writer.add_histogram(name.replace(".", "/"), values, step)
 
 

@@ -55,11 +55,12 @@ def test_a_resumed_run_hides_what_was_written_after_its_checkpoint(run):
 
 
 def test_parameters_that_cannot_be_binned_are_left_out(run):
-    run.model = nn.ParameterList([torch.tensor([1.0, torch.inf]), torch.zeros(0), torch.ones(2)])
+    odd = [torch.tensor([1.0, torch.inf]), torch.zeros(0), torch.tensor([1e30, -1e30]), torch.tensor([torch.nan])]
+    run.model = nn.ParameterList([*odd, torch.ones(2)])
     tensorboard.diffeo_run_started(run)
     tensorboard.diffeo_checkpoint_saved(run, 1, run.path)
     tensorboard.diffeo_run_ended(run, "failed")
-    assert events(run).Tags()["histograms"] == ["2"]
+    assert events(run).Tags()["histograms"] == ["4"]
 
 
 def test_a_run_that_failed_before_it_started_ends_quietly(run):

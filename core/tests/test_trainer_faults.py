@@ -221,7 +221,7 @@ def test_a_tracker_that_fails_costs_the_run_its_tracker(fails, tracked, bench):
     assert bench.train("run").outcome == "finished"
     assert (bench.weights("run"), bench.metrics("run")) == (bench.weights("whole"), bench.metrics("whole"))
     (incident,) = bench.incidents("run")
-    assert "failed and is left out for the rest of the run (ConnectionError: no route)" in incident
+    assert "failed and are left out for the rest of the run (ConnectionError: no route)" in incident
     assert tracker.calls.count(fails) == 1
     assert tracker.calls[-1] == fails
     assert list((bench.path("run") / "tensorboard").iterdir())
