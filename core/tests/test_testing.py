@@ -235,6 +235,14 @@ def test_a_fault_is_found_and_named(law: Any, make: Callable[[], Bijector], mess
         law(bijector, inputs._replace(x=inputs.x.relu()) if make is SquareRoot else inputs)
 
 
+def test_a_long_input_is_cut_and_says_so() -> None:
+    x = torch.zeros(2, 3, 4, 4)
+    with pytest.raises(AssertionError, match=r"the input there is \[(0\.0, ){15}0\.0\], the first 16 of 48 entries$"):
+        expect_close("law", x, x + 1, atol=0.0, at=x)
+    with pytest.raises(AssertionError, match=r"the input there is \[0\.0, 0\.0\]$"):
+        expect_close("law", x[:, 0, 0, :2], x[:, 0, 0, :2] + 1, atol=0.0, at=x[:, 0, 0, :2])
+
+
 def test_log_det_must_not_be_trivial() -> None:
     bijector, inputs = Good().double(), built(Good)[1]
     with pytest.raises(AssertionError, match="expected a log-det other than 0, or the check is empty; got 0 at most"):

@@ -5,6 +5,9 @@ from torch import Tensor
 
 __all__ = ["expect", "expect_close", "expect_equal", "expect_finite"]
 
+_SHOWN = 16
+"""Entries of an input that are shown: all of a vector, the beginning of an image."""
+
 
 def expect(law: str, holds: bool, message: str) -> None:
     """Raise an AssertionError that names the law unless it holds."""
@@ -56,7 +59,9 @@ def _number(values: Tensor, index: tuple[int, ...]) -> str:
 
 
 def _row(at: Tensor | None, index: tuple[int, ...]) -> str:
-    """The input of the row that ``index`` starts with."""
+    """The input of the row that ``index`` starts with, or the first of its entries."""
     if at is None or not index or index[0] >= len(at):
         return ""
-    return f"; the input there is {at[index[0]].detach().flatten()[:16].tolist()}"
+    row = at[index[0]].detach().flatten()
+    more = f", the first {_SHOWN} of {len(row)} entries" if len(row) > _SHOWN else ""
+    return f"; the input there is {row[:_SHOWN].tolist()}{more}"
