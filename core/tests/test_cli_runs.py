@@ -111,6 +111,15 @@ def test_a_signal_saves_and_exits_with_its_number(here):
     assert len(list((here / "a" / "checkpoints").glob("step-*"))) == 1
 
 
+def test_a_process_that_is_asked_where_it_is_tells_and_goes_on(here):
+    asked = f"objective={{mishap: {{does: signal, number: {int(signal.SIGUSR1)}, at: 1}}}}"
+    command = [sys.executable, "-m", "diffeo", "train", write_spec(here / "spec.yaml"), "--out", "a", "--set", asked]
+    environment = os.environ | {"PYTHONPATH": PLUGIN}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "most recent call first" in done.stderr
+
+
 def test_a_failed_run_is_one_line_and_status_one(here, capsys):
     spec = Path(write_spec(here / "spec.yaml"))
     spec.write_text(spec.read_text() + "objective: {explode: {at: 3}}\n")

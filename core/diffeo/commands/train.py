@@ -1,5 +1,8 @@
 """``diffeo train``."""
 
+import faulthandler
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -12,6 +15,9 @@ from diffeo.stop_signals import StoppedError
 from diffeo_registry import DiffeoError
 
 __all__ = ["train"]
+
+_STDERR = 2
+"""The file descriptor: ``sys.stderr`` may be an object without one."""
 
 
 def _parse_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
@@ -56,6 +62,8 @@ def train(
         )
     if seeds is not None and any(override.partition("=")[0].strip() == "seed" for override in overrides):
         raise click.UsageError("expected --seeds without --set seed=...; got both")
+    if sys.platform != "win32":  # asked by SIGUSR1, a process says where it is and goes on
+        faulthandler.register(signal.SIGUSR1, file=_STDERR)
     try:
         if seeds is not None or (resume is not None and is_seed_folder(resume)):
             print_seeds(_many(spec, resume, out, overrides, seeds or (), until))
