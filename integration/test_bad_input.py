@@ -382,6 +382,16 @@ def test_missing_data_are_a_warning_to_check(here, capsys):
     assert line.startswith(f"warning: {here}/nowhere: expected a folder of images; got nothing there")
 
 
+def test_check_shows_no_structure_where_the_data_would_say_the_shape(here, capsys):
+    with_data("csv: {path: nowhere.csv}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert cli.run(["check", "spec.yaml"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.rstrip().endswith("(the shapes of the data are in it, so the model is not checked)")
+
+
 # What is asked of these data and this machine: told before the first step
 
 

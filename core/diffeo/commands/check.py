@@ -24,8 +24,9 @@ def check(spec: str, overrides: tuple[str, ...]) -> None:
         ("  " * row.depth + row.name, _shape(row.in_shape), _shape(row.out_shape), f"{row.parameters:,}")
         for row in plan.rows
     ]
-    print_table(("part", "in", "out", "parameters"), rows, right={3})
-    click.echo(f"\n{sum(row.parameters for row in plan.rows if row.depth == 0):,} parameters")
+    if rows:  # none where missing data would say the shape
+        print_table(("part", "in", "out", "parameters"), rows, right={3})
+        click.echo(f"\n{sum(row.parameters for row in plan.rows if row.depth == 0):,} parameters")
     for warning in plan.warnings:
         warnings.warn(warning, stacklevel=1)
 
