@@ -8,6 +8,7 @@ import click
 import pytest
 
 from diffeo import __version__, cli
+from diffeo.commands.output import print_table
 from diffeo.commands.show import show
 from diffeo_registry import Component, Kind, Registry
 
@@ -105,10 +106,10 @@ def lines(capsys, *arguments, status=0):
 def test_a_list_is_grouped_by_kind(registry, capsys):
     assert lines(capsys, "list")[:6] == [
         "bijectors",
-        "  both                   What both does.",
-        "  both                   What both does.",
-        "  old                    What old does. [deprecated: write both]",
-        "  twin                   What twin does.",
+        "  both  What both does.",
+        "  both  What both does.",
+        "  old   What old does. [deprecated: write both]",
+        "  twin  What twin does.",
         "",
     ]
 
@@ -119,6 +120,13 @@ def test_a_kind_is_listed_with_packages_and_papers(kind, registry, capsys):
         ["name", "version", "package", "summary", "source"],
         ["twin", "1", "acme-one", "What", "twin", "does.", "Doe", "2020"],
     ]
+
+
+def test_a_narrow_terminal_breaks_lines_and_cuts_nothing_off(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(("name", "package"), [("a_name_that_takes_room", "x" * 70)])
+    assert "".join(capsys.readouterr().out.split()).count("x") == 70
 
 
 def test_a_list_for_programs(registry, capsys):

@@ -64,12 +64,13 @@ def _warn_of_time(registry: Registry) -> None:
 
 def _list_all(kinds: Iterable[str], registry: Registry) -> None:
     unknown = sorted({kind for one in registry.components for kind in one.kinds if kind not in registry.kinds})
+    width = max((len(one.name) for one in registry.components), default=0)
     for kind in [*kinds, *unknown]:
         components = registry.of_kind(kind)
         if components:
             click.echo(click.style(registry.kinds[kind].plural if kind in registry.kinds else kind, bold=True))
             for one in components:
-                click.echo(f"  {one.name:<22} {_summary(one, registry)}")
+                click.echo(f"  {one.name:<{width}}  {_summary(one, registry)}")
             click.echo()
     click.echo("diffeo show NAME tells more about one of them; diffeo list KIND names packages and papers.")
 

@@ -37,8 +37,9 @@ def _print_rich(header: Sequence[str], rows: Sequence[Sequence[str]], right: Col
 
     table = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
     for column, name in enumerate(header):
-        # The first column is what a reader looks for, and indented names must not be broken.
-        table.add_column(name, justify="right" if column in right else "left", no_wrap=column == 0)
+        # The first column is what a reader looks for, and indented names must not be broken; nothing is cut off elsewhere.
+        justify = "right" if column in right else "left"
+        table.add_column(name, justify=justify, no_wrap=column == 0, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)
