@@ -1,6 +1,7 @@
 """Arrays in NumPy's own formats, read without unpickling anything."""
 
 import zipfile
+import zlib
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,10 +39,12 @@ def _open(path: Path, name: str | None) -> Generator[IO[bytes]]:
             yield stack.enter_context(file.open("rb"))
             return
         archive = stack.enter_context(zipfile.ZipFile(file))
-        names = sorted(member.removesuffix(".npy") for member in archive.namelist())
+        names = sorted(member.removesuffix(".npy") for member in archive.namelist() if member.endswith(".npy"))
+        if not names:
+            raise DataFileError(f"{path}: expected arrays, as NumPy's savez writes them; got an archive without any")
         name = _default_name(path, names) if name is None else name
         if name not in names:
-            raise DiffeoError(f"{path}: expected an array named {name!r}; got {', '.join(map(repr, names)) or 'none'}")
+            raise DiffeoError(f"{path}: expected an array named {name!r}; got {', '.join(map(repr, names))}")
         yield stack.enter_context(archive.open(f"{name}.npy"))
 
 
@@ -52,7 +55,7 @@ def _readable(path: Path) -> Generator[None]:
         yield
     except DiffeoError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise DataFileError(
             f"{path}: expected a complete .npy or .npz file of numbers; got one that NumPy refuses ({error})"
         ) from error
@@ -66,6 +69,8 @@ def _shape(path: Path, name: str | None) -> tuple[int, ...]:
         shape, _, _ = read(file)
     if not shape:
         raise DataFileError(f"{_called(path, name)}: expected an array (N, ...) of examples; got a single number")
+    if 0 in shape[1:]:
+        raise DataFileError(f"{_called(path, name)}: expected examples with numbers in them; got shape {shape}")
     return shape
 
 

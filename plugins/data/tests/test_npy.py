@@ -1,4 +1,5 @@
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -100,6 +101,36 @@ def test_files_of_another_kind(tmp_path):
     np.save(tmp_path / "scalar.npy", np.float64(1))
     with pytest.raises(DataFileError, match=r"expected an array \(N, \.\.\.\) of examples; got a single number"):
         NpyDataset(Npy(path=tmp_path / "scalar.npy"), seed=0)
+    np.save(tmp_path / "hollow.npy", np.zeros((4, 0)))
+    with pytest.raises(DataFileError, match=r"hollow\.npy: expected examples with numbers in them; got shape \(4, 0\)"):
+        NpyDataset(Npy(path=tmp_path / "hollow.npy"), seed=0)
+
+
+def test_archives_of_something_else(tmp_path):
+    """What NumPy did not write is no array: not offered, and an archive of nothing else is refused."""
+    path = tmp_path / "mixed.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(
+        DataFileError, match=r"mixed\.npz: expected arrays, as NumPy's savez writes them; got an archive w"
+    ):
+        NpyDataset(Npy(path=path), seed=0)
+    np.savez(path, a=np.ones((3, 4)))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("readme.txt", "hello")
+    assert NpyDataset(Npy(path=path), seed=0).shapes == {"x": (4,)}
+
+
+def test_a_compressed_array_that_was_damaged(tmp_path):
+    path = tmp_path / "damaged.npz"
+    np.savez_compressed(path, x=np.random.default_rng(0).normal(size=(400, 20)))
+    data = bytearray(path.read_bytes())
+    data[3000:3300] = bytes(byte ^ 0x55 for byte in data[3000:3300])
+    path.write_bytes(data)
+    with pytest.raises(
+        DataFileError, match=r"damaged\.npz: expected a complete \.npy or \.npz file of numbers; got one that"
+    ):
+        NpyDataset(Npy(path=path), seed=0).prepare()
 
 
 def test_missing_files_and_arrays(tmp_path):
