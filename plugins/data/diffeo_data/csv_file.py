@@ -141,6 +141,8 @@ class CsvDataset(TableDataset):
                     got = row[places[column]].strip()
                     raise DataFileError(f"{self._place(number, column)}: expected a number; got {got!r}") from None
                 numbers.append(number)
+        if not numbers:
+            raise DataFileError(f"{path}: expected rows of numbers; got only the names of columns")
         return values, numbers
 
     def _labels(self, column: Tensor, numbers: Sequence[int]) -> Tensor:

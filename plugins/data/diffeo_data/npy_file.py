@@ -69,7 +69,7 @@ def _shape(path: Path, name: str | None) -> tuple[int, ...]:
         shape, _, _ = read(file)
     if not shape:
         raise DataFileError(f"{_called(path, name)}: expected an array (N, ...) of examples; got a single number")
-    if 0 in shape[1:]:
+    if 0 in shape:
         raise DataFileError(f"{_called(path, name)}: expected examples with numbers in them; got shape {shape}")
     return shape
 

@@ -106,6 +106,7 @@ BAD = {
     "short line": ("a,b\n1,2\n3\n", ":3: expected 2 values; got 1"),
     "long line": ("a,b\n1,2,3\n", ":2: expected 2 values; got 3"),
     "empty": ("", ": expected rows of numbers; got an empty file"),
+    "names only": ("a,b\n\n", ": expected rows of numbers; got only the names of columns"),
     "twice": ("a,b,a\n1,2,3\n", ":1: expected columns of different names; got 'a' twice"),
     "mixed": (
         "a,2\n1,2\n",
