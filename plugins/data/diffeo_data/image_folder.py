@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Int64, UInt8
+from PIL import Image
 from torch import Tensor
 
 from diffeo_data.config import ImageFolder
@@ -48,6 +49,16 @@ def _class_names(path: Path, files: list[Path], num_classes: int) -> tuple[str, 
         shown = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
         raise DataFileError(f"{path}: expected {num_classes} class subfolders (num_classes); got {len(names)}: {shown}")
     return tuple(names)
+
+
+def _read(file: Path) -> Image.Image:
+    """The picture in red, green and blue."""
+    with Image.open(file) as image:
+        if image.mode.startswith(("I", "F")):  # convert() cuts these off at 255 instead of scaling them
+            raise DataFileError(
+                f"{file}: expected an image of 8 bits a channel; got one of mode {image.mode!r}: convert it"
+            )
+        return image.convert("RGB")
 
 
 def _transform(size: int, *, grayscale: bool) -> Callable[..., Tensor]:
@@ -111,14 +122,14 @@ class ImageFolderDataset(ImageDataset):
 
     def decode(self, numbers: Int64[Tensor, " N"]) -> UInt8[Tensor, "N C H W"]:
         """The images of these files, read from disk."""
-        from diffeo_data.vision import default_loader
-
         transform = _transform(self.config.size, grayscale=self.config.grayscale)
         images = torch.empty((len(numbers), *self.shapes["x"]), dtype=torch.uint8)
         for i, number in enumerate(numbers.tolist()):
             file = self.path / self.files[number]
             try:
-                images[i] = transform(default_loader(str(file)))
+                images[i] = transform(_read(file))
+            except DataFileError:
+                raise
             except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for damaged files
                 raise DataFileError(
                     f"{file}: expected an image; got a file that cannot be read as one ({error})"

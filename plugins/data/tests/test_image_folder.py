@@ -96,6 +96,17 @@ def test_a_damaged_image_is_named(tmp_path, image_files, in_memory):
         assert str(caught.value).startswith(f"{damaged}: expected an image; got a file that cannot be read as one (")
 
 
+@pytest.mark.parametrize(("dtype", "mode"), [(np.uint16, "I"), (np.int32, "I"), (np.float32, "F")])
+def test_more_than_8_bits_a_channel_are_refused(tmp_path, dtype, mode):
+    """Such pixels would be cut off at 255: a 16-bit grey image would be white."""
+    Image.fromarray(np.arange(64, dtype=dtype).reshape(8, 8) * 1000).save(tmp_path / "deep.tiff")
+    with pytest.raises(DataFileError) as caught:
+        ImageFolderDataset(ImageFolder(path=tmp_path, size=8, val=0, test=0), seed=0).prepare()
+    assert str(caught.value).startswith(
+        f"{tmp_path}/deep.tiff: expected an image of 8 bits a channel; got one of mode '{mode}"
+    )
+
+
 def test_images_outside_of_classes_are_named(tmp_path, image_files):
     image_files(tmp_path)
     Image.new("L", (4, 4)).save(tmp_path / "stray.png")
