@@ -35,7 +35,7 @@ def seed_device(seed: int, device: torch.device) -> None:
 
 @contextmanager
 def seeded(seed: int) -> Generator[None]:
-    """Run a block with torch's generators seeded, and put them back as they were."""
+    """Run a block with torch's generators seeded, and put them back as they were; of a seed they take the last 64 bits."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(seed % 2**64)
         yield

@@ -224,6 +224,13 @@ def test_the_same_seed_gives_the_same_table(runs, here, capsys):
     assert not np.array_equal(a, c)
 
 
+def test_a_seed_may_be_any_number(runs, here, capsys):
+    """The seed of a run may, and torch takes 64 bits."""
+    for name, seed in (("a", 1), ("b", 1 + 2**64)):
+        run(capsys, "sample", runs / "plain", "-n", 5, "--seed", seed, "-o", f"{name}.csv")
+    assert Path("a.csv").read_text() == Path("b.csv").read_text()
+
+
 def test_a_table_of_numbers_in_full_precision_equals_the_array(runs, here, capsys):
     for name in ("a.csv", "a.npz"):
         run(capsys, "sample", runs / "plain", "-n", 300, "-o", name)
