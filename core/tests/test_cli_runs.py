@@ -279,6 +279,21 @@ def test_points_make_a_picture(runs, here, capsys):
     ("model", "arguments", "message"),
     [
         ("plain", ["-o", "a.jpg"], "diffeo sample: expected -o with one of .png, .npz, .csv, .nc; got a.jpg"),
+        (
+            "plain",
+            ["-o", "a.csv", "--temperature", "nan"],
+            "diffeo sample: expected --temperature as a finite number; got nan",
+        ),
+        (
+            "plain",
+            ["-o", "a.csv", "--temperature", "inf"],
+            "diffeo sample: expected --temperature as a finite number; got inf",
+        ),
+        (
+            "conditional",
+            ["-o", "a.csv", "--context", "[NaN, 1]"],
+            "diffeo sample: expected --context as finite numbers; got",
+        ),
         ("plain", ["-o", "no/a.png"], "no/a.png: expected a file in a folder that exists; got no folder no"),
         ("plain", ["-o", "a.png", "--class", "1"], "diffeo sample: expected neither --class nor --context"),
         ("conditional", ["-o", "a.png"], "diffeo sample: expected --class or --context: this flow takes a context"),

@@ -1,6 +1,7 @@
 """``diffeo sample``."""
 
 import json
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def sample(
     """
     if out.suffix not in _FORMATS:
         raise click.UsageError(f"expected -o with one of {', '.join(_FORMATS)}; got {out.name}")
+    if not math.isfinite(temperature):
+        raise click.UsageError(f"expected --temperature as a finite number; got {temperature}")
     out = _writable(out)
     with whole_file(out) as aside:
         flow = diffeo.load(model)
@@ -76,7 +79,9 @@ def _contexts(flow: Any, classes: tuple[int, ...], text: str | None) -> Tensor |
     if bool(classes) == (text is not None):
         raise click.UsageError(f"expected --class or --context: this flow takes a context of shape {shape}")
     if classes:
-        if len(shape) != 1 or max(classes) >= shape[0]:
+        if len(shape) != 1:
+            raise click.UsageError(f"expected --context for a context of shape {shape}, which no class is; got --class")
+        if max(classes) >= shape[0]:
             raise click.UsageError(
                 f"expected --class below {shape[0]} for a context of shape {shape}; got {max(classes)}"
             )
@@ -90,8 +95,10 @@ def _parse(text: str, shape: tuple[int, ...]) -> Tensor:
     except (ValueError, TypeError) as error:
         raise click.UsageError(f"expected --context as JSON numbers of shape {shape}; got {text!r}") from error
     rows = values[None] if tuple(values.shape) == shape else values
-    if tuple(rows.shape[1:]) != shape:
+    if tuple(rows.shape[1:]) != shape or not len(rows):
         raise click.UsageError(f"expected --context of shape {shape}; got {tuple(values.shape)}")
+    if not bool(rows.isfinite().all()):
+        raise click.UsageError(f"expected --context as finite numbers; got {text}")
     return rows
 
 
