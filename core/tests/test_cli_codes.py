@@ -111,6 +111,31 @@ def test_contexts_go_along(runs, here, capsys):
     assert np.allclose(x[:, 2:], codes["context"], rtol=0, atol=1e-6)
 
 
+@reads_files
+@pytest.mark.parametrize(("shape", "columns"), [((), ["context"]), ((1, 2, 2), [f"context{n}" for n in range(4)])])
+def test_contexts_of_any_rank_come_back_from_a_table(shape, columns, here, capsys):
+    noise = torch.Generator().manual_seed(0)
+    np.savez("data.npz", x=torch.randn(40, 2, generator=noise), context=torch.randn(40, *shape, generator=noise))
+    data = "{npy: {path: data.npz, x: x, context: context}}"
+    Path("spec.yaml").write_text(SPEC.replace("{DATA}", data).replace("{MODEL}", "{steps: [stretch]}"))
+    run(capsys, "train", "spec.yaml", "--out", "run")
+    contexts = torch.randn(2, *shape, generator=noise).tolist()
+    for name in ("a.csv", "a.npz"):
+        run(capsys, "sample", "run", "-n", 3, "--context", contexts, "-o", name)
+        run(capsys, "encode", "run", name, "-o", f"{name}-codes.npz")
+    assert Path("a.csv").read_text().splitlines()[0].split(",") == ["x0", "x1", *columns]
+    table, whole = arrays("a.csv-codes.npz"), arrays("a.npz-codes.npz")
+    assert table["context"].shape == (6, *shape)
+    assert all(np.array_equal(table[name], whole[name]) for name in ("codes", "context"))
+    (line,) = run(capsys, "sample", "run", "--class", 0, "-o", "b.csv", status=2).err.splitlines()
+    assert line.startswith(
+        f"diffeo sample: expected --context for a context of shape {shape}, which no class is; got --c"
+    )
+    if shape == ():
+        (line,) = run(capsys, "sample", "run", "--context", "[]", "-o", "b.csv", status=2).err.splitlines()
+        assert line.startswith("diffeo sample: expected --context of shape (); got (0,)")
+
+
 # What is in a file of codes, and what is said about it
 
 

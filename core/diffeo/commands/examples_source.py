@@ -11,6 +11,7 @@ from torch import Tensor
 
 import diffeo
 from diffeo.building import make
+from diffeo.commands.sample_table import titles
 from diffeo.dataset import Dataset
 from diffeo_registry import BuildError, DiffeoError, Document, Slot, installed
 
@@ -41,10 +42,10 @@ class Source(NamedTuple):
 
 
 class _InFileOrder(Dataset):
-    """All rows of a file as they follow each other, in the event shape of a flow; a .csv holds them flattened."""
+    """All rows of a file as they follow each other, in the shapes of a flow; a .csv holds them flattened."""
 
-    def __init__(self, data: Dataset, rows: Tensor, shape: Shape) -> None:
-        super().__init__({**data.shapes, "x": shape})
+    def __init__(self, data: Dataset, rows: Tensor, shapes: Mapping[str, Shape]) -> None:
+        super().__init__({**data.shapes, **shapes})
         self.data, self.places = data, rows.argsort()
 
     def size(self, split: str) -> int:
@@ -52,7 +53,7 @@ class _InFileOrder(Dataset):
 
     def batch(self, split: str, indices: Tensor, seeds: Tensor | None = None) -> dict[str, Tensor]:
         batch = self.data.batch(split, self.places[indices])
-        return {**batch, "x": batch["x"].reshape(-1, *self.shapes["x"])}
+        return {name: values.reshape(-1, *self.shapes[name]) for name, values in batch.items()}
 
 
 def open_source(text: str, flow: Any, *, split: str | None, seed: int) -> Source:
@@ -60,7 +61,7 @@ def open_source(text: str, flow: Any, *, split: str | None, seed: int) -> Source
 
     Names ending in .npy, .npz and .csv are files: all of their examples are taken, in their order. In a .npz they are the
     array ``x`` (or the only one), with ``context`` and ``y`` beside it; in a .csv a context is in the columns ``context0``,
-    ``context1``, ... as ``diffeo sample`` writes it.
+    ``context1``, ... as ``diffeo sample`` writes it, or in ``context`` if it is a number.
     """
     path = Path(text)
     if path.suffix in FILES:
@@ -90,15 +91,19 @@ def _open_file(path: Path, flow: Any) -> Dataset:
         raise DiffeoError(error.message) from error
     data.prepare()
     assert isinstance(data, NumberedRows), "the file data sets of diffeo-data number their rows"
-    flat = path.suffix == ".csv" and data.shapes["x"] == (math.prod(flow.event_shape),)
-    return _InFileOrder(data, data.splits["train"], tuple(flow.event_shape) if flat else data.shapes["x"])
+    wanted: dict[str, Shape] = {"x": tuple(flow.event_shape), "context": flow.context_shape or ()}
+    flat = [name for name, shape in wanted.items() if data.shapes.get(name) == (math.prod(shape),)]
+    return _InFileOrder(data, data.splits["train"], {name: wanted[name] for name in flat if path.suffix == ".csv"})
 
 
 def _parts(path: Path, context_shape: Shape | None) -> dict[str, Any]:
     """Fields that name what a file holds besides x, as far as its name and its list of contents tell."""
     if path.suffix == ".csv":
-        count = 0 if context_shape is None or len(context_shape) != 1 else context_shape[0]
-        return {"context": [f"context{column}" for column in range(count)]}
+        return {
+            "context": []
+            if context_shape is None
+            else titles("context", 1 + len(context_shape), math.prod(context_shape))
+        }
     names = _names(path)
     parts = {"x": "x", "label": "y"} | ({} if context_shape is None else {"context": "context"})
     return {field: name for field, name in parts.items() if name in names}

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 import diffeo
 
-__all__ = ["NAMELESS", "Entries", "can_write_netcdf", "write_csv", "write_netcdf", "write_npz"]
+__all__ = ["NAMELESS", "Entries", "can_write_netcdf", "titles", "write_csv", "write_netcdf", "write_npz"]
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 """Name -> (n, *shape)."""
@@ -39,14 +39,15 @@ def write_csv(arrays: Arrays, path: Path, entries: Entries = NAMELESS) -> None:
         writer.writerow(
             title
             for name, table in tables.items()
-            for title in _titles(name, arrays[name].ndim, table.shape[1], entries)
+            for title in titles(name, arrays[name].ndim, table.shape[1], entries)
         )
         for rows in zip(*tables.values(), strict=True):
             # str() of a numpy number has as many digits as tell it apart from its neighbours, repr() of a float more.
             writer.writerow(str(value) for row in rows for value in row)
 
 
-def _titles(name: str, rank: int, columns: int, entries: Entries) -> list[str]:
+def titles(name: str, rank: int, columns: int, entries: Entries = NAMELESS) -> list[str]:
+    """The names of the columns that hold an array of this rank in a table."""
     if rank == 1:
         return [name]
     return (
