@@ -420,7 +420,6 @@ def test_an_evaluator_that_does_not_fit(command, override, message, refused):
     [
         ("trainer.device=gpu", "trainer.device: expected a device of this machine; got 'gpu': "),
         ("trainer.device=cuda:99", "trainer.device: expected a device of this machine; got 'cuda:99': "),
-        ("model.flow.steps=[reverse]", "model: expected a model with trainable parameters; got none"),
         (
             "start_from=nowhere",
             "start_from: {here}/nowhere: expected a run folder, a checkpoint or a model.safetensors",
@@ -431,6 +430,12 @@ def test_an_evaluator_that_does_not_fit(command, override, message, refused):
 def test_training_that_cannot_begin(override, message, here, refused):
     (line,) = refused("train", "spec.yaml", "--set", override)
     assert message.format(here=here) in line
+
+
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_a_model_without_parameters(command, refused):
+    (line,) = refused(command, "spec.yaml", "--set", "model.flow.steps=[reverse]")
+    assert line == "spec.yaml:4:3: model: expected a model with trainable parameters; got none"
 
 
 # Checkpoints

@@ -20,6 +20,7 @@ from diffeo.run import Run
 from diffeo.spec_loading import located
 from diffeo.summary import Row, describe_model
 from diffeo.target_check import check_target
+from diffeo.training_setup import trainable_parameters
 from diffeo.training_step import DTYPES
 from diffeo_registry import BuildError, DiffeoError, installed
 
@@ -53,11 +54,8 @@ def check(spec: Spec, *, data: Target | None = None) -> Plan:
         except BuildError as error:
             warnings.append(_missing_files(error))
         run = _build(spec, made, Path())
-        make(
-            spec.trainer.optimizer,
-            list(nn.ModuleList([run.model, run.objective]).parameters()),
-            at=("trainer", "optimizer"),
-        )
+        parameters = trainable_parameters(nn.ModuleList([run.model, run.objective]))
+        make(spec.trainer.optimizer, parameters, at=("trainer", "optimizer"))
         if not warnings:
             _check_fit(run)
     return Plan(run.model, describe_model(run.model), warnings)

@@ -19,7 +19,7 @@ from diffeo.validation import validation_size
 from diffeo.world import World
 from diffeo_registry import BuildError
 
-__all__ = ["Setup", "set_up"]
+__all__ = ["Setup", "set_up", "trainable_parameters"]
 
 
 @attrs.frozen
@@ -50,13 +50,19 @@ def set_up(run: Run, world: World) -> Setup:
             if isinstance(part, Augmenter):
                 part.recompute = True
     schedule: Schedule = make(config.schedule, at=("trainer", "schedule"))
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if not parameters:
-        raise BuildError("expected a model with trainable parameters; got none", ("model",))
+    parameters = trainable_parameters(module)
     optimizer: torch.optim.Optimizer = make(config.optimizer, parameters, at=("trainer", "optimizer"))
     ema = None if config.ema is None else MovingAverage(run.model, config.ema)
     best = None if config.select == "last" else BestWeights(run.model)
     return Setup(device, schedule, parameters, TrainingState(module=module, optimizer=optimizer, ema=ema, best=best))
+
+
+def trainable_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """What an optimizer changes of a model and its objective; raises ``BuildError`` if that is nothing."""
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    if not parameters:
+        raise BuildError("expected a model with trainable parameters; got none", ("model",))
+    return parameters
 
 
 def _require_fit(config: Trainer, module: nn.Module, world: World) -> None:
