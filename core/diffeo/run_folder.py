@@ -6,6 +6,7 @@ from pathlib import Path
 from diffeo import checkpoints
 from diffeo.config_spec import Spec
 from diffeo.durable_files import create_file, make_folder, sync_folder
+from diffeo.seed_names import seed_folders
 from diffeo_registry import DiffeoError
 
 __all__ = ["begin_folder", "launched_folder", "new_folder", "run_folder", "spec_file", "step_of"]
@@ -23,9 +24,11 @@ def new_folder(spec: Spec, out: str | os.PathLike[str] | None) -> Path:
         return Path("runs", f"{stem}-{number}")
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        what = "one with files in it" if folder.is_dir() else "a file"
+        is_run = (folder / "spec.yaml").exists() or seed_folders(folder)
+        way_on = f", or continue that run with: diffeo train --resume {folder}" if is_run else ""
         raise DiffeoError(
-            f"{folder}: expected a folder that does not exist yet; got one with files in it: choose another --out, or "
-            f"continue that run with: diffeo train --resume {folder}"
+            f"{folder}: expected a folder that does not exist yet; got {what}: choose another --out{way_on}"
         )
     return folder
 

@@ -138,7 +138,14 @@ def test_a_failed_run_is_one_line_and_status_one(here, capsys):
         (["nothing.yaml"], "nothing.yaml: no such file or directory"),
         (["no/recipe"], "no recipe named 'no/recipe'"),
         (["spec.yaml", "--until", "0"], "diffeo train: Invalid value for '--until'"),
-        (["spec.yaml", "--out", "full"], "full: expected a folder that does not exist yet; got one with files in it"),
+        (
+            ["spec.yaml", "--out", "full"],
+            "full: expected a folder that does not exist yet; got one with files in it: choose another --out\n",
+        ),
+        (
+            ["spec.yaml", "--out", "full/note.txt"],
+            "full/note.txt: expected a folder that does not exist yet; got a file: choose another --out\n",
+        ),
         (["spec.yaml", "--out", "/proc/a"], "/proc/a: expected a place where a run folder can be written"),
         (["spec.yaml", "--set", "trainer.stps=3"], "--set trainer.stps=3: trainer.stps: unknown key; did you mean"),
         (["spec.yaml", "--set", "model.flow.steps.1=fold"], "--set model.flow.steps.1=fold: model.flow.steps[1]"),
@@ -149,7 +156,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(arguments, message, here, caps
     write_spec(here / "spec.yaml")
     (here / "full").mkdir()
     (here / "full" / "note.txt").write_text("mine")
-    (line,) = run(capsys, "train", *arguments, status=2).err.splitlines()
+    (line,) = run(capsys, "train", *arguments, status=2).err.splitlines(keepends=True)
     assert line.startswith(message)
     assert sorted(path.name for path in here.rglob("*")) == ["full", "note.txt", "spec.yaml"]
 

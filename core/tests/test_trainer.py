@@ -145,7 +145,7 @@ def test_integers_without_dequantization_are_told_before_anything_is_written(tmp
 def test_an_existing_run_folder_is_not_touched(tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
-    with pytest.raises(diffeo.DiffeoError, match="continue that run with: diffeo train --resume"):
+    with pytest.raises(diffeo.DiffeoError, match=r"got one with files in it: choose another --out$"):
         train(spec(), tmp_path / "run")
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["notes.txt"]
 
