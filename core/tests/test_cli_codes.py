@@ -385,6 +385,7 @@ def test_files_that_are_no_codes_are_one_line(runs, here, capsys):
     for name in ("array", "text", "half", "other"):
         (line,) = run(capsys, "decode", runs / "plain", f"{name}.npz", "-o", "x.csv", status=2).err.splitlines()
         assert line.startswith(f"{name}.npz: expected "), line
+        assert "pickle" not in line
     (line,) = run(capsys, "decode", runs / "plain", "nothing.npz", "-o", "x.csv", status=2).err.splitlines()
     assert line == "nothing.npz: No such file or directory"
     assert not Path("x.csv").exists()

@@ -86,10 +86,10 @@ def read_codes(path: Path, flow: FlowModel) -> Codes:
 def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with path.open("rb") as file:  # NumPy leaves a file that it cannot read open
-            arrays = np.load(file, allow_pickle=False)
-            if isinstance(arrays, np.ndarray):
-                raise ValueError("it holds a single array")
-            return dict(arrays)
+            if not zipfile.is_zipfile(file):  # NumPy would say that it may be a pickle, and how to load that
+                raise ValueError("it is of another kind")
+            file.seek(0)
+            return dict(np.load(file, allow_pickle=False))
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DiffeoError(f"{path}: expected a .npz file of codes; got one that cannot be read ({error})") from error
 
