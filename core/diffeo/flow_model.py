@@ -158,6 +158,8 @@ class FlowModel(Distribution):
             )
         if num_samples < 1:
             raise ValueError(f"expected num_samples >= 1; got {num_samples}")
+        if chunk is not None and chunk < 1:
+            raise ValueError(f"expected chunk >= 1; got {chunk}")
         rows = x.shape[: x.dim() - len(self.event_shape)].numel()
         chunk = chunk or max(1, DRAWS_AT_ONCE // max(rows, 1))
         reference = total = None

@@ -171,6 +171,9 @@ def test_a_bound_is_never_called_a_density():
     model = diffeo.build("model", {"flow": {"steps": ["append"]}}, shape=(2,))
     with pytest.raises(ValueError, match="expected num_samples: this flow draws noise"):
         model.log_prob(torch.zeros(2))
+    for chunk in (0, -1):
+        with pytest.raises(ValueError, match=f"expected chunk >= 1; got {chunk}"):
+            model.log_prob(torch.zeros(2), num_samples=2, chunk=chunk)
     with pytest.raises(ValueError, match="expected an exact flow for sample_and_log_prob"):
         model.sample_and_log_prob()
 
