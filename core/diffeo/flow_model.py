@@ -56,7 +56,8 @@ class FlowModel(Distribution):
       leads from the data to it.
 
     Shapes: x and y (*B, *event_shape), z (*B, *latent_shape), context (*Bc, *context_shape) where Bc broadcasts to B; log
-    terms (*B), in nats. The context goes through the context network once per call and is expanded to the batch.
+    terms (*B), in nats. The context is taken in the dtype of the flow, goes through the context network once
+    per call and is expanded to the batch.
 
     Source: Papamakarios et al. 2021, arXiv:1912.02762, section 2.
 
@@ -258,7 +259,7 @@ class FlowModel(Distribution):
         if start < 0 or tuple(context.shape[start:]) != self.context_shape:
             shape = ", ".join(map(str, self.context_shape))
             raise ValueError(f"expected a context of shape (*B, {shape}); got {tuple(context.shape)}")
-        if not context.is_floating_point() and self.context_network is None:
+        if context.is_floating_point() or self.context_network is None:  # an encoder may embed whole numbers
             context = context.to(self.like.dtype)
         features = context if self.context_network is None else self.context_network(context)
         return features if batch_shape is None else self._expand(features, batch_shape)

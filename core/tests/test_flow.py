@@ -167,6 +167,14 @@ def test_bad_contexts_are_told():
         model.log_prob(x, context=torch.zeros(5, 3))
 
 
+@pytest.mark.parametrize("more", [{}, {"context_network": {"lift": {"out": 3}}}])
+def test_a_context_is_converted_to_the_dtype_of_the_flow(more):
+    model = flow(["stretch"], context_shape=(3,), **more)
+    x, context = torch.randn(4, 2, dtype=torch.float64), torch.randn(4, 3)
+    assert_close(model.log_prob(x, context=context), model.log_prob(x, context=context.double()), rtol=0, atol=0)
+    assert model.sample(context=context).dtype == torch.float64
+
+
 def test_a_bound_is_never_called_a_density():
     model = diffeo.build("model", {"flow": {"steps": ["append"]}}, shape=(2,))
     with pytest.raises(ValueError, match="expected num_samples: this flow draws noise"):
