@@ -109,8 +109,12 @@ def _absent_package(name: Name, kinds: tuple[str, ...], registry: "Registry") ->
     verb = "is to come from" if name.package else "comes with"
     if any(plugin.disabled for plugin in plugins):
         return f"{str(name)!r} {verb} {package}, which DIFFEO_DISABLE leaves out"
+    if not plugins and any(package in (kind.name, kind.plural) for kind in registry.kinds.values()):
+        return f"expected a package before the slash of {str(name)!r}; got a kind: write {name.name!r}"
     if not plugins:
-        return f"{str(name)!r} {verb} {package}, which is not installed: pip install {package}"
+        found = [f"{one.package}/{one.name}" for one in named(Name(name.name), registry) if set(one.kinds) & set(kinds)]
+        instead = f", or write {found[0]!r}" if found else ""
+        return f"{str(name)!r} {verb} {package}, which is not installed: pip install {package}{instead}"
     broken = next((plugin for plugin in plugins if plugin.error), None)
     return f"{str(name)!r} {verb} {package}, but {broken}; see diffeo list --plugins" if broken else ""
 

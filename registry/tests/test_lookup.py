@@ -51,7 +51,18 @@ def test_found(registry: Registry, name: str, kinds: Any, qualified: str) -> Non
         (
             "nobody/coupling",
             "bijector",
-            "'nobody/coupling' is to come from nobody, which is not installed: pip install nobody",
+            "'nobody/coupling' is to come from nobody, which is not installed: pip install nobody, or write "
+            "'diffeo-bijectors/coupling'",
+        ),
+        (
+            "nobody/plian",
+            "bijector",
+            "'nobody/plian' is to come from nobody, which is not installed: pip install nobody",
+        ),
+        (
+            "bijector/coupling",
+            "bijector",
+            "expected a package before the slash of 'bijector/coupling'; got a kind: write 'coupling'",
         ),
         (
             "csv",
