@@ -633,6 +633,14 @@ CALLS = {
         lambda: diffeo.build("model", "flow", shape=(2,)).sample_and_log_prob(5),
         "expected sample_shape as a tuple, such as (5,); got 5",
     ),
+    "the name of a spec": (
+        lambda: diffeo.train("spec.yaml"),
+        "expected a spec, as load_spec makes one of a file or of the name of a recipe; got 'spec.yaml'",
+    ),
+    "the name of a spec, for many seeds": (
+        lambda: diffeo.train_seeds("spec.yaml", [0]),
+        "expected a spec, as load_spec makes one of a file or of the name of a recipe; got 'spec.yaml'",
+    ),
     "one override": (
         lambda: diffeo.load_spec("spec.yaml", overrides="seed=1"),
         "expected overrides as a list, such as ['trainer.steps=100']; got 'seed=1'",

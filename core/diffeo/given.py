@@ -13,6 +13,8 @@ __all__ = ["given_target", "with_data"]
 
 def with_data(spec: Spec, data: Any) -> Spec:
     """The spec with a target in the place of its data; as it is where ``data`` is None."""
+    if not isinstance(spec, Spec):  # pyright: ignore[reportUnnecessaryIsInstance] - from Python it may be anything
+        raise ValueError(f"expected a spec, as load_spec makes one of a file or of the name of a recipe; got {spec!r}")
     if data is None:
         return spec
     if not isinstance(data, Target):

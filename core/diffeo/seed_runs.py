@@ -85,7 +85,8 @@ def train_seeds(
     seeds = list(seeds)
     if not seeds or len(set(seeds)) < len(seeds):
         raise DiffeoError(f"expected seeds, every one once; got {seeds}")
-    specs = {seed: with_data(reseeded(spec, seed), data) for seed in seeds}
+    spec = with_data(spec, data)
+    specs = {seed: reseeded(spec, seed) for seed in seeds}
     with joined(spec.trainer.timeout) as world:
         path, _ = agree_on_folder(spec, out, world)
         return _run(specs, path, world, until, show_progress=show_progress)
