@@ -419,6 +419,7 @@ def test_an_evaluator_that_does_not_fit(command, override, message, refused):
     ("override", "message"),
     [
         ("trainer.device=gpu", "trainer.device: expected a device of this machine; got 'gpu': "),
+        ("trainer.device=meta", "trainer.device: expected a device of this machine; got 'meta': "),
         ("trainer.device=cuda:99", "trainer.device: expected a device of this machine; got 'cuda:99': "),
         (
             "start_from=nowhere",
@@ -430,6 +431,13 @@ def test_an_evaluator_that_does_not_fit(command, override, message, refused):
 def test_training_that_cannot_begin(override, message, here, refused):
     (line,) = refused("train", "spec.yaml", "--set", override)
     assert message.format(here=here) in line
+
+
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="needs a machine without MPS")
+def test_a_device_that_is_not_there_takes_no_page(refused):
+    """torch lists every backend it knows, after a sentence that says it all."""
+    (line,) = refused("train", "spec.yaml", "--set", "trainer.device=mps")
+    assert len(line) < 300
 
 
 @pytest.mark.parametrize("command", ["check", "train"])

@@ -93,8 +93,8 @@ def _device(name: str, world: World) -> str:
     if name == "cuda":
         name = f"cuda:{world.local_rank}"
     try:
-        torch.empty(0, device=name)
+        torch.zeros((), device=name).item()  # read back, which the device meta cannot
     except (RuntimeError, AssertionError, ImportError) as error:  # what torch raises depends on the device
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
         raise BuildError(f"expected a device of this machine; got {name!r}: {reason}", ("trainer", "device")) from error
     return name
