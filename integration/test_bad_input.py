@@ -440,6 +440,17 @@ def test_a_device_that_is_not_there_takes_no_page(refused):
     assert len(line) < 300
 
 
+@pytest.mark.parametrize("objective", ["maximum_likelihood", "nested_dropout"])
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_a_target_for_an_objective_that_takes_examples(command, objective, refused):
+    changes = ["data=funnel", "model.flow.steps=[coupling]", "evaluators=[]", f"objective={objective}"]
+    (line,) = refused(command, "spec.yaml", *(word for change in changes for word in ("--set", change)))
+    assert line == (
+        f"--set objective={objective}: objective.{objective}: expected data with examples x; got a target (an objective such as "
+        "reverse_kl fits one)"
+    )
+
+
 @pytest.mark.parametrize("command", ["check", "train"])
 def test_a_model_without_parameters(command, refused):
     (line,) = refused(command, "spec.yaml", "--set", "model.flow.steps=[reverse]")

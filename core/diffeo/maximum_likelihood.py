@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from diffeo.config import MaximumLikelihood
+from diffeo.dataset import Target
 from diffeo.objective import Loss, Objective, Progress
 
 __all__ = ["MaximumLikelihoodObjective", "bits_per_dim"]
@@ -25,12 +26,12 @@ class MaximumLikelihoodObjective(Objective):
 
     def __init__(self, config: MaximumLikelihood, model: Any, data: Any) -> None:
         super().__init__(model, data)
+        if isinstance(data, Target):
+            raise ValueError("expected data with examples x; got a target (an objective such as reverse_kl fits one)")
         self.units = config.units
         self.num_dims = math.prod(model.event_shape)
 
     def forward(self, model: Any, batch: dict[str, Tensor], progress: Progress) -> Loss:
-        if "x" not in batch:
-            raise ValueError("expected data with examples x; got a target (an objective such as reverse_kl fits one)")
         log_prob = model.elbo(batch["x"], context=batch.get("context")).mean()
         bits = bits_per_dim(log_prob, self.num_dims)
         value = bits if self.units == "bits_per_dim" else -log_prob

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import diffeo
-from diffeo import Loss, Progress, bits_per_dim
+from diffeo import Loss, Progress, Target, bits_per_dim
 from diffeo_nested_dropout.config import NestedDropout
 from diffeo_nested_dropout.order import Order
 from diffeo_nested_dropout.truncation import keep_first, latent_ranks
@@ -72,6 +72,8 @@ class NestedDropoutObjective(diffeo.Objective):
 
     def __init__(self, config: NestedDropout, model: Any, data: Any) -> None:
         super().__init__(model, data)
+        if isinstance(data, Target):
+            raise ValueError("expected data with examples x; got a target (an objective such as reverse_kl fits one)")
         self.config = config
         if config.weight > 0:
             require_cheap_inverse(model, "nested_dropout")
@@ -80,8 +82,6 @@ class NestedDropoutObjective(diffeo.Objective):
         self.register_buffer("ranks", latent_ranks(config.latents, num_latents), persistent=False)
 
     def forward(self, model: Any, batch: dict[str, Tensor], progress: Progress) -> Loss:
-        if "x" not in batch:
-            raise ValueError("expected data with examples x; got a target (an objective such as reverse_kl fits one)")
         x, context = batch["x"], batch.get("context")
         if self.config.weight == 0:
             return self._loss(model, model.elbo(x, context=context), None)

@@ -276,6 +276,6 @@ def test_more_latents_than_there_are():
 
 
 def test_a_target_is_told_what_fits_it():
-    objective, flow = made({})
+    target = diffeo.CallableTarget(lambda x: -x.square().sum(-1), dim=4)
     with pytest.raises(ValueError, match="expected data with examples x; got a target"):
-        objective(flow, {}, diffeo.Progress(0, 1, 5))
+        diffeo.build(NestedDropout(), model=made({})[1], data=target)
