@@ -440,6 +440,12 @@ def test_a_device_that_is_not_there_takes_no_page(refused):
     assert len(line) < 300
 
 
+@pytest.mark.parametrize("command", ["check", "train"])
+def test_numbers_that_a_dequantization_would_hide(command, refused):
+    (line,) = refused(command, "spec.yaml", "--set", "model.flow.dequantization=uniform")
+    assert ": model.flow.dequantization: expected whole numbers as data of a flow with a dequantization; got " in line
+
+
 @pytest.mark.parametrize("objective", ["maximum_likelihood", "nested_dropout"])
 @pytest.mark.parametrize("command", ["check", "train"])
 def test_a_target_for_an_objective_that_takes_examples(command, objective, refused):
