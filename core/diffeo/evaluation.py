@@ -89,8 +89,9 @@ def _write_results(run: Run) -> None:
 
 def _versions() -> dict[str, str]:
     packages = {plugin.package: plugin.package_version for plugin in installed().plugins if not plugin.error}
+    threads = torch.get_num_threads()
     return packages | {
         "torch": str(torch.__version__),
         "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}, {torch.get_num_threads()} threads",
+        "platform": f"{platform.system()} {platform.machine()}, {threads} thread{'' if threads == 1 else 's'}",
     }
