@@ -446,6 +446,37 @@ def test_numbers_that_a_dequantization_would_hide(command, refused):
     assert ": model.flow.dequantization: expected whole numbers as data of a flow with a dequantization; got " in line
 
 
+@pytest.mark.parametrize("command", ["check", "train"])
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [
+        ("[logit, actnorm]", "expected data in (0, 1), where this step is defined; got "),
+        ("[softplus, actnorm]", "expected data above 0, where this step is defined; got -"),
+        ("[{softplus: {entries: [1]}}, actnorm]", "expected data above 0, where this step is defined; got -"),
+    ],
+)
+def test_data_outside_of_where_the_first_step_is_defined(command, steps, words, refused):
+    (line,) = refused(command, "spec.yaml", "--set", f"model.flow.steps={steps}")
+    assert f": model.flow.steps[0]: {words}" in line
+    assert line.endswith(": scale them by a step before it")
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "[{softplus: {entries: [0]}}, actnorm]",
+        "[{scale_shift: {scale: 0.1, shift: 0.5, trainable: false}}, logit, actnorm]",
+        "[{logit: {alpha: 0.0}}, actnorm]",
+    ],
+)
+def test_data_at_the_edge_of_where_the_first_step_is_defined(steps, here, capsys):
+    x = np.random.default_rng(0).uniform(size=(40, 2))
+    x[:, 1] *= -1 if "entries" in steps else 1
+    x[::4, 0] = 0
+    np.savetxt("mine.csv", x, delimiter=",")
+    assert cli.run(["check", "spec.yaml", "--set", f"model.flow.steps={steps}"]) == 0
+
+
 @pytest.mark.parametrize("objective", ["maximum_likelihood", "nested_dropout"])
 @pytest.mark.parametrize("command", ["check", "train"])
 def test_a_target_for_an_objective_that_takes_examples(command, objective, refused):

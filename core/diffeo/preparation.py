@@ -5,10 +5,11 @@ from typing import Any
 
 import attrs
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from diffeo.building import make
 from diffeo.config_spec import Spec
+from diffeo.data_check import LOOKED_AT, check_values
 from diffeo.dataset import Dataset, Target
 from diffeo.evaluation import check_evaluators, make_evaluators
 from diffeo.flow_model import FlowModel
@@ -25,9 +26,6 @@ from diffeo.training_step import DTYPES
 from diffeo_registry import BuildError, DiffeoError, installed
 
 __all__ = ["Plan", "assemble", "check", "make_data"]
-
-LOOKED_AT = 100
-"""Training examples whose values are looked at before the first step: no time to read, and data are rarely mixed."""
 
 
 @attrs.frozen
@@ -114,23 +112,11 @@ def _check_fit(run: Run) -> None:
     """Raise unless model and evaluators can take the data, as the first examples show."""
     if isinstance(run.model, FlowModel) and isinstance(run.data, Dataset):
         count = min(run.data.size("train") or LOOKED_AT, LOOKED_AT)
-        _check_values(run, run.model, run.data.batch("train", torch.arange(count))["x"])
+        try:
+            check_values(run.model, run.data.batch("train", torch.arange(count))["x"])
+        except BuildError as error:
+            raise BuildError(error.message, ("model", installed().of(run.spec.model).name, *error.path)) from None
     check_evaluators(run.spec, make_evaluators(run.spec), run.model, run.data)
-
-
-def _check_values(run: Run, flow: FlowModel, x: Tensor) -> None:
-    """Raise for integers without dequantization and, where one would hide it, for numbers between them."""
-    path = ("model", installed().of(run.spec.model).name)
-    if not x.is_floating_point():
-        if flow.dequantization is None:
-            message = (
-                f"expected a dequantization for integer data ({x.dtype}); got none: write 'dequantization: uniform'"
-            )
-            raise BuildError(message, path)
-    elif flow.dequantization is not None and bool((x != x.floor()).any()):
-        got = float(x[x != x.floor()][0])
-        message = f"expected whole numbers as data of a flow with a dequantization; got {got:g}: leave it out for them"
-        raise BuildError(message, (*path, "dequantization"))
 
 
 def _prepare_data(spec: Spec, data: Any) -> None:
