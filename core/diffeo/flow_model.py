@@ -56,8 +56,8 @@ class FlowModel(Distribution):
       leads from the data to it.
 
     Shapes: x and y (*B, *event_shape), z (*B, *latent_shape), context (*Bc, *context_shape) where Bc broadcasts to B; log
-    terms (*B), in nats. The context is taken in the dtype of the flow, goes through the context network once
-    per call and is expanded to the batch.
+    terms (*B), in nats. The context is taken in the dtype of the flow, goes through the context network once per call and
+    is expanded to the batch.
 
     Source: Papamakarios et al. 2021, arXiv:1912.02762, section 2.
 
