@@ -1,6 +1,7 @@
 """A text file of numbers, one example a line."""
 
 import csv
+import json
 from array import array
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -46,6 +47,13 @@ def _lines(path: Path, delimiter: str) -> Generator[Iterator[Line]]:
             ) from error
 
 
+def _other_delimiter(text: str) -> str:
+    """A hint where a value is a row of numbers by another delimiter."""
+    fits = (character for character in ";\t|, " if character in text and all(map(_is_number, text.split(character))))
+    found = next(fits, None)
+    return "" if found is None else f" (`delimiter: {json.dumps(found)}` would make numbers of it)"
+
+
 def _column_names(path: Path, first: Line | None, header: bool | None) -> tuple[list[str], bool]:
     """The names of the columns and whether the first line held them; without a header they are "1", "2", ..."""
     if first is None:
@@ -84,7 +92,8 @@ class CsvDataset(TableDataset):
 
     def __init__(self, config: Csv, seed: int) -> None:
         if len(config.delimiter) != 1:
-            raise DiffeoError(f"expected a delimiter of one character; got {config.delimiter!r}")
+            hint = ' (a tab is "\\t", in double quotes)' if config.delimiter == "\\t" else ""
+            raise DiffeoError(f"expected a delimiter of one character; got {config.delimiter!r}{hint}")
         self.config = config
         columns = self._all_columns() if config.columns is None else config.columns
         self.wanted = (*columns, *config.context, *(() if config.label is None else (config.label,)))
@@ -139,7 +148,9 @@ class CsvDataset(TableDataset):
                 except ValueError:
                     column = next(i for i, place in enumerate(places) if not _is_number(row[place]))
                     got = row[places[column]].strip()
-                    raise DataFileError(f"{self._place(number, column)}: expected a number; got {got!r}") from None
+                    raise DataFileError(
+                        f"{self._place(number, column)}: expected a number; got {got!r}{_other_delimiter(got)}"
+                    ) from None
                 numbers.append(number)
         if not numbers:
             raise DataFileError(f"{path}: expected rows of numbers; got only the names of columns")

@@ -113,6 +113,14 @@ BAD = {
         ":1: expected names or numbers only in the first line; got both, 'a' for one "
         "(`header: true` or `header: false` says which they are)",
     ),
+    "semicolons": (
+        "a;b\n1;2.5\n",
+        ":2: column 'a;b': expected a number; got '1;2.5' (`delimiter: \";\"` would make numbers of it)",
+    ),
+    "tabs": (
+        "1\t2\n3\t4\n",
+        ":2: column '1\\t2': expected a number; got '3\\t4' (`delimiter: \"\\t\"` would make numbers of it)",
+    ),
     "multi-line": ('a,b\n"1\n",2\n3,x\n', ":4: column 'b': expected a number; got 'x'"),
 }
 
@@ -157,6 +165,8 @@ def test_configs_that_cannot_be(write):
         CsvDataset(Csv(path=path, columns=("a", "b"), context=("a",)), seed=0)
     with pytest.raises(DiffeoError, match="expected a delimiter of one character; got ', '"):
         CsvDataset(Csv(path=path, delimiter=", "), seed=0)
+    with pytest.raises(DiffeoError, match=r'got .* \(a tab is "\\t", in double quotes\)$'):
+        CsvDataset(Csv(path=path, delimiter="\\t"), seed=0)
     with pytest.raises(DiffeoError, match=r"expected val \+ test below 1, .*; got 0\.6 \+ 0\.4"):
         CsvDataset(Csv(path=path, val=0.6, test=0.4), seed=0)
     with pytest.raises(DiffeoError, match="expected at least one column of data; got none"):
