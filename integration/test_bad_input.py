@@ -589,6 +589,16 @@ def test_a_checkpoint_of_another_spec(run, refused):
         )
 
 
+def test_data_that_changed_since_a_run_was_trained(run, here, refused):
+    spec = run / "spec.yaml"
+    spec.write_text(re.sub(r"path: .*mine.csv", "path: other.csv", spec.read_text()))
+    np.savetxt("other.csv", np.random.default_rng(0).normal(size=(40, 3)), delimiter=",")
+    (line,) = refused("evaluate", run)
+    assert re.match(
+        r"run/spec.yaml:\d+:\d+: data.csv: expected x of shape \(2,\), as this run was trained on; got \(3,\)", line
+    )
+
+
 def test_start_from_another_model(run, refused):
     text = Path("spec.yaml").read_text().replace("hidden: [8]", "hidden: [4, 4]")
     Path("spec.yaml").write_text(f"{text}start_from: run\n")

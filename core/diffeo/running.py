@@ -16,6 +16,7 @@ from diffeo.config_spec import Spec
 from diffeo.dataset import Target
 from diffeo.durable_files import Part
 from diffeo.evaluation import check_evaluators, evaluate_run, make_evaluators
+from diffeo.flow_model import FlowModel
 from diffeo.given import with_data
 from diffeo.hook_calls import HookCalls
 from diffeo.launch import joined, launch_id
@@ -36,7 +37,7 @@ from diffeo.training_setup import set_up
 from diffeo.training_state import surroundings
 from diffeo.training_step import set_precision
 from diffeo.world import World
-from diffeo_registry import DiffeoError, installed
+from diffeo_registry import BuildError, DiffeoError, installed
 
 __all__ = ["evaluate", "prepare", "resume", "train"]
 
@@ -226,9 +227,23 @@ def _take_final_weights(loop: Loop) -> None:
 def _trained_run(path: Path, folder: Path, spec: Spec) -> Run:
     with located(spec):
         run = Run(path=folder, spec=spec, model=load(path), objective=None, data=make_data(spec))
+        _require_data_of_run(run)
         check_evaluators(spec, make_evaluators(spec), run.model, run.data)
     run.step = step_of(path)
     return run
+
+
+def _require_data_of_run(run: Run) -> None:
+    """Raise where the files of the data have changed since the model was built from their shapes."""
+    if not isinstance(run.model, FlowModel):
+        return
+    for name, wanted in (("x", run.model.event_shape), ("context", run.model.context_shape)):
+        given = run.data.shapes.get(name)
+        if given != wanted:
+            message = (
+                f"expected {name} of shape {wanted}, as this run was trained on; got {given}: have the data changed?"
+            )
+            raise BuildError(message, ("data", installed().of(run.spec.data).name))
 
 
 def _found_before(folder: Path, spec: Spec) -> dict[str, float]:
