@@ -23,7 +23,7 @@ from diffeo_registry.names import Name
 from diffeo_registry.problems import refusal
 from diffeo_registry.registered import Registered
 from diffeo_registry.registry import Registry
-from diffeo_registry.wording import show
+from diffeo_registry.wording import listed, show
 from diffeo_registry.yaml_data import read_yaml
 
 __all__ = ["Change", "Override", "apply_overrides", "parse_override"]
@@ -168,6 +168,7 @@ class _Writer:
     def _set_in_slot(self, current: Any, slot: Slot | None, parts: tuple[str, ...], done: Path) -> Any:
         name, fields = _filling(current)
         if name is None:
+            self._require_name(parts, slot, done)
             return self._set_key(current, _config(self._find(parts[0], slot)), parts, done)
         found = self._find(name, slot)
         config = _config(found)
@@ -176,6 +177,18 @@ class _Writer:
         if found is not None and Name.parse(parts[0]).name != found.name:
             self.notes += name_notes(parts[0], found, done)[:1]
         return {name: self._set(fields, config, parts[1:], (*done, name))}
+
+    def _require_name(self, parts: tuple[str, ...], slot: Slot | None, done: Path) -> None:
+        """Raise where a field stands in the place of a component that is left to its default, and so isn't in the file."""
+        if slot is None or self._find(parts[0], slot) is not None:
+            return
+        fitting = [one for one in self._registry.components if set(one.kinds) & set(slot.kinds)]
+        names = sorted({one.name for one in fitting if _has_field(_config(one), parts[0])})
+        if names:
+            known, name = ("", names[0]) if len(names) == 1 else (" with the one that is meant for NAME", "NAME")
+            option = f"--set {format_path((*done, name, *parts))}={self._override.value_text}"
+            of = listed(map(repr, names))
+            raise self._problem(done, f"{parts[0]!r} is a field of {of}; write {option}{known}")
 
     def _find(self, name: str, slot: Slot | None) -> Registered | None:
         try:
@@ -201,6 +214,13 @@ def _config(found: Registered | None) -> Any:
         return None if found is None else found.load_config()
     except DiffeoError:  # here too
         return None
+
+
+def _has_field(config: Any, key: str) -> bool:
+    try:
+        return config is not None and key in config_fields(config)
+    except DiffeoError:  # and here
+        return False
 
 
 def _child(kind: Any, key: str) -> Any:

@@ -125,6 +125,11 @@ def test_sections_that_are_not_there_are_made(load: Callable[..., Any], toys: Mo
             "trainer.optimizer.lr=3",
             "trainer.optimizer: 'lr' is a field of 'adam'; write --set trainer.optimizer.adam.lr=3",
         ),
+        (
+            "model.chain.steps[1].coupling.transform.knots=5",
+            "model.chain.steps[1].coupling.transform: 'knots' is a field of 'rq_spline'; write --set "
+            "model.chain.steps[1].coupling.transform.rq_spline.knots=5",
+        ),
         ("model.chain.steps[3].x=1", "model.chain.steps: expected the index of an item, 0 to 2; got 3"),
         ("model.chain.steps.-1=1", "model.chain.steps: expected the index of an item, 0 to 2; got '-1'"),
         ("tags.0=a", "tags: there is no list yet to set item 0 of; give all of it: --set tags='[...]'"),
@@ -140,6 +145,13 @@ def test_refused(override: Callable[..., Document], lines: Lines, text: str, mes
         assert lines(lambda: override(text, spec="model: squeeze\nseed: 3")) == [
             f"--set {text}: seed: expected a mapping, to set 'x' in it; got 3"
         ]
+
+
+def test_a_field_of_what_is_left_to_its_default(override: Callable[..., Document], lines: Lines) -> None:
+    assert lines(lambda: override("trainer.optimizer.lr=3", spec="model: squeeze")) == [
+        "--set trainer.optimizer.lr=3: trainer.optimizer: 'lr' is a field of 'adam' or 'sgd'; write --set "
+        "trainer.optimizer.NAME.lr=3 with the one that is meant for NAME"
+    ]
 
 
 def test_all_problems_at_once(override: Callable[..., Document], lines: Lines) -> None:
