@@ -707,6 +707,10 @@ CALLS = {
         lambda: diffeo.train_seeds("spec.yaml", [0]),
         "expected a spec, as load_spec makes one of a file or of the name of a recipe; got 'spec.yaml'",
     ),
+    "one override of a run": (
+        lambda: diffeo.evaluate("run", overrides="evaluators=[]"),
+        "expected overrides as a list, such as ['trainer.steps=100']; got 'evaluators=[]'",
+    ),
     "one override": (
         lambda: diffeo.load_spec("spec.yaml", overrides="seed=1"),
         "expected overrides as a list, such as ['trainer.steps=100']; got 'seed=1'",

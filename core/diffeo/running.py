@@ -30,7 +30,7 @@ from diffeo.run_folder import begin_folder, launched_folder, new_folder, run_fol
 from diffeo.run_lock import RunLock
 from diffeo.run_log import RunLog, truncate_metrics
 from diffeo.run_metrics import evaluated
-from diffeo.spec_loading import load_spec, located, resolved_text
+from diffeo.spec_loading import load_spec, located, require_list, resolved_text
 from diffeo.stop_signals import StoppedError, StopSignals
 from diffeo.trainer import Loop
 from diffeo.training_setup import set_up
@@ -98,6 +98,7 @@ def evaluate(
     of a run whose target came from Python.
     """
     path, folder = Path(path), run_folder(path)
+    require_list(overrides)
     for text in overrides:
         if not _OF_EVALUATORS.match(text):
             raise DiffeoError(

@@ -20,7 +20,7 @@ from diffeo_registry import (
     unstructure,
 )
 
-__all__ = ["Origin", "load_spec", "located", "reseeded", "resolved_text"]
+__all__ = ["Origin", "load_spec", "located", "require_list", "reseeded", "resolved_text"]
 
 
 @attrs.frozen
@@ -37,13 +37,18 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> Spec:
 
     Raises ``SpecError`` with every problem at once, one line each: file, line, column, path, what and what to do.
     """
-    if isinstance(overrides, str):
-        raise DiffeoError(f"expected overrides as a list, such as ['trainer.steps=100']; got {overrides!r}")
+    require_list(overrides)
     document, stem = _read(source)
     document = document.override(overrides, Spec, registry=installed())
     spec: Spec = _absolute(document.structure(Spec, registry=installed()))
     object.__setattr__(spec, "origin", Origin(stem, document, tuple(overrides)))
     return spec
+
+
+def require_list(overrides: Sequence[str]) -> None:
+    """Raise for a string: a sequence, too, of options of one letter each."""
+    if isinstance(overrides, str):
+        raise DiffeoError(f"expected overrides as a list, such as ['trainer.steps=100']; got {overrides!r}")
 
 
 def reseeded(spec: Spec, seed: int) -> Spec:
