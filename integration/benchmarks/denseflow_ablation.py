@@ -1,4 +1,4 @@
-"""What the parts of DenseFlow add: denseflow/fashion-mnist-small without some of them (after Grcic et al. 2021, Table 4).
+"""What the parts of DenseFlow add: denseflow/fashion-mnist-small without some of them (as in Grcic et al. 2021).
 
 Usage: python integration/benchmarks/denseflow_ablation.py [--out FOLDER] [--seeds 0-1] [--steps N] [--rows NAME...]
 
