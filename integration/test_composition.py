@@ -9,7 +9,11 @@ from diffeo import cli
 from diffeo_registry import DiffeoError, installed, to_yaml
 
 COMBINATORS = {"chain", "factor_out", "invert", "multiscale", "repeat"}
-REQUIRED = {"permutation": {"indices": [1, 0]}, "each_part": {"step": "actnorm"}}
+REQUIRED = {
+    "cross_unit": {"units": 2, "growth": 2, "steps": ["actnorm"], "distribution": "standard_normal"},
+    "each_part": {"step": "actnorm"},
+    "permutation": {"indices": [1, 0]},
+}
 """Fields without a default, by component; indices fit what is left of two channels."""
 
 NOWHERE = {("permutation", "multiscale")}

@@ -111,7 +111,7 @@ def test_a_package_that_was_uninstalled_is_named(package, packages, environment_
     assert _messages(environment, rows) == [f"{name!r} {advice}" for _, *_, name in rows]
 
     by_kind = {kind: name for _, *kinds, name in rows for kind in kinds}
-    data, step = by_kind.get("dataset", "a_data_set"), by_kind.get("bijector", "chain")
+    data, step = by_kind.get("dataset", "a_data_set"), by_kind.get("bijector") or by_kind.get("augmenter", "chain")
     (tmp_path / "spec.yaml").write_text(f"diffeo: 1\ndata: {data}\nmodel: {{flow: {{steps: [{step}]}}}}\n")
     done = environment.run("-m", "diffeo", "check", "spec.yaml", cwd=tmp_path)
     assert done.returncode == 2

@@ -100,7 +100,7 @@ def test_scaling_takes_covariates_and_in_a_linear_regression_the_label(table: An
         (TABLE, {"columns": ["y"]}, "expected each column once in columns, context and label; got 'y' twice"),
         (TABLE.replace("30", ""), {}, "table.csv:3: column 'b': expected a number; got ''"),
         (TABLE.replace(",30", ""), {}, "table.csv:3: expected 3 values; got 2"),
-        ("a,y,b\n", {}, "table.csv: expected rows of numbers; got names of columns alone"),
+        ("a,y,b\n", {}, "table.csv: expected rows of numbers; got only the names of columns"),
         ("", {}, "table.csv: expected rows of numbers; got an empty file"),
         ("y\n1\n", {}, "expected at least one column of data; got none"),
     ],

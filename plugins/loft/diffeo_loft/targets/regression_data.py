@@ -71,8 +71,6 @@ def _read(config: Config) -> Examples:
     )
     table = CsvDataset(columns, 0)
     rows = table.read()
-    if not len(rows["x"]):
-        raise DataFileError(f"{config.path}: expected rows of numbers; got names of columns alone")
     return Examples(rows["x"], rows["context"][:, 0], tuple(table.wanted[:-1]))
 
 
