@@ -14,7 +14,7 @@ class TanhScale(Scale):
     """``c(raw) = bound * tanh(raw / bound)``: slope 1 at 0, range (-bound, bound). Shapes: those of raw.
 
     Computed as ``2 bound sigmoid(2 raw / bound) - bound``, in half the time on a CPU: 0 exactly where raw is 0, and elsewhere
-    right to the rounding of a number as large as ``bound``, which is what the exponential of it loses anyway.
+    right to a few roundings of a number as large as ``bound``, which is what the exponential of it loses anyway.
 
     >>> import torch, diffeo
     >>> round(diffeo.build("scale", {"tanh": {"bound": 2.0}})(torch.tensor(100.0)).item(), 4)

@@ -100,6 +100,15 @@ def test_scale_functions_against_their_formulas():
     torch.testing.assert_close(usual(raw), torch.nn.functional.logsigmoid(raw + 2.0))
 
 
+@pytest.mark.parametrize("bound", [0.1, 1.0, 2.0])
+def test_tanh_is_0_at_0_and_right_to_the_rounding_of_its_bound(bound):
+    function = diffeo.build("scale", {"tanh": {"bound": bound}})
+    raw = torch.linspace(-20.0, 20.0, 100_001) * bound
+    exact = bound * torch.tanh(raw.double() / bound)
+    assert (function(raw) - exact).abs().max() <= 3 * torch.finfo(torch.float32).eps * bound
+    assert function(torch.zeros(3)).tolist() == [0.0] * 3
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_scale_functions_far_out(scale):
     raw = torch.tensor([-1e4, -50.0, 50.0, 1e4], requires_grad=True)

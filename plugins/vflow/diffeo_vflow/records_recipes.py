@@ -1,4 +1,4 @@
-"""Recipes on images: complete specs under ``recipes/``. Their data come with diffeo-data."""
+"""Recipes: complete specs under ``recipes/``. Their data come with diffeo-data."""
 
 from diffeo_registry import Recipe
 
@@ -17,6 +17,16 @@ def _recipe(name: str, summary: str, where: str = "") -> Recipe:
 
 
 RECIPES = [
+    _recipe(
+        "checkerboard-glow",
+        "A Glow of three steps on the checkerboard; the plain flow beside checkerboard-vflow.",
+        "figures 2 to 4",
+    ),
+    _recipe(
+        "checkerboard-vflow",
+        "The checkerboard in ten dimensions, eight of them drawn from a conditional Glow.",
+        "figures 2 to 4",
+    ),
     _recipe("cifar10", "VFlow on CIFAR-10, 6 channels, 96 filters: the best one published.", "Table 3"),
     _recipe("table3-64", "VFlow on CIFAR-10, 6 channels, 64 filters.", "Table 3"),
     _recipe("table3-56", "VFlow on CIFAR-10, 6 channels, 56 filters: as good as Flow++, 2.5 times smaller.", "Table 3"),
