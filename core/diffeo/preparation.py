@@ -115,7 +115,7 @@ def _check_fit(run: Run) -> None:
         try:
             check_values(run.model, run.data.batch("train", torch.arange(count))["x"])
         except BuildError as error:
-            raise BuildError(error.message, ("model", installed().of(run.spec.model).name, *error.path)) from None
+            raise error.inside(("model", installed().of(run.spec.model).name)) from None
     check_evaluators(run.spec, make_evaluators(run.spec), run.model, run.data)
 
 
